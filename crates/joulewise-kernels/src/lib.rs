@@ -1,0 +1,1 @@
+//! The arithmetic of the CPU engine: SIMD kernels with run-time dispatch, safe on the outside.

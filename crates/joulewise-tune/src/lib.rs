@@ -1,0 +1,1 @@
+//! Search spaces, samplers, stoppers and studies in which a cost is a number.

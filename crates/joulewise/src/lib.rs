@@ -1,0 +1,3 @@
+//! Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
+
+pub mod result;

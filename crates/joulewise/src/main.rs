@@ -1,0 +1,2 @@
+//! The `joulewise` command.
+fn main() {}

@@ -1,0 +1,242 @@
+//! `result.json`, schema 1: what a run found and what it cost. Everything that reports is a reader of it.
+
+use std::collections::BTreeMap;
+
+use joulewise_meter::Energy;
+use serde::{Deserialize, Serialize};
+
+/// The version of `result.json` that this binary writes.
+pub const SCHEMA: u32 = 1;
+
+/// The whole of `result.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run's id, also its folder's name.
+    pub id: String,
+    /// The task's name, as in `lenet on glyphs`.
+    pub task: String,
+    /// `complete`, or `partial` when the run was interrupted.
+    pub state: RunState,
+    /// The life that costs are weighed over.
+    pub life: Life,
+    /// The metric that candidates are held to, as in `accuracy`.
+    pub metric: String,
+    /// Largest admitted loss of the metric against the baseline, a fraction.
+    pub max_drop: f64,
+    /// The model that everything is compared with.
+    pub baseline: Candidate,
+    /// Everything that the practices tried, losers included.
+    pub candidates: Vec<Candidate>,
+    /// Who spent which joules on what.
+    pub ledger: Ledger,
+    /// The whole exploration, losers included.
+    pub choosing_j: Energy,
+    /// What the joules cover, as in `process tree, CPU, modelled`.
+    pub scope: String,
+    /// What a reader must know before quoting a number.
+    pub caveats: Vec<Caveat>,
+    /// Where it ran.
+    pub host: Host,
+    /// The conclusion in one sentence.
+    pub verdict: String,
+}
+
+/// Whether the run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// All stages ran.
+    Complete,
+    /// Interrupted; `--resume` continues it.
+    Partial,
+}
+
+/// How long and how often a model will be used.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    /// Inferences over the model's life.
+    pub inferences: f64,
+    /// Trainings of the winning recipe after the first.
+    pub retrainings: f64,
+    /// Batch size at which inference is priced (one of the keys of `by_batch`).
+    pub batch: usize,
+}
+
+/// A model, or a training recipe, that a practice tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Unique within the run, as in `distil+quantise`.
+    pub name: String,
+    /// The chain of practices that made it; empty for the baseline.
+    pub practices: Vec<String>,
+    /// Whether it is worth keeping.
+    pub status: Status,
+    /// Why it has that status, a sentence.
+    pub reason: String,
+    /// Ids of the ledger entries that it is made from.
+    pub depends_on: Vec<u32>,
+    /// Quality by metric name; empty when it failed or was skipped.
+    pub metrics: BTreeMap<String, MetricValue>,
+    /// Trainable numbers.
+    pub parameters: u64,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// Size of the exported model, in bytes.
+    pub bytes: u64,
+    /// Energy of one inference, per batch size.
+    pub energy_per_inference_j: PerBatch,
+    /// CPU time of one inference in seconds, by batch size.
+    pub cpu_s_per_inference: BTreeMap<String, f64>,
+    /// This candidate's CPU time per inference over the baseline's, paired, at `life.batch`.
+    pub cpu_ratio: Option<Ratio>,
+    /// Running the winning recipe once.
+    pub training_j: Option<Energy>,
+    /// Everything upstream of the candidate.
+    pub cost_to_make_j: Option<Energy>,
+    /// After how many inferences it has paid for itself.
+    pub break_even: BreakEven,
+    /// Cost of the whole life: once + retrainings · training + inferences · energy per inference.
+    pub life_cost_j: Option<Energy>,
+    /// The exported model, relative to the run folder.
+    pub model: Option<String>,
+    /// Further facts in the practice's own words, as in `("epochs", "6 of 12")`.
+    #[serde(default)]
+    pub notes: Vec<(String, String)>,
+}
+
+/// Energies by batch size; the keys are decimal numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PerBatch {
+    /// Batch size to energy of one inference.
+    pub by_batch: BTreeMap<String, Energy>,
+}
+
+/// A paired ratio with its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Median of the pairs.
+    pub value: f64,
+    /// Lower end of its 95 % interval.
+    pub low: f64,
+    /// Upper end of its 95 % interval.
+    pub high: f64,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Within the admitted loss.
+    Holds,
+    /// Loses more than admitted.
+    Drops,
+    /// Could not be made.
+    Failed,
+    /// Not applicable here.
+    Skipped,
+}
+
+/// A metric on each split, and the interval of the loss against the baseline on the judging split.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricValue {
+    /// On the images used for tuning and stopping.
+    pub select: Option<f64>,
+    /// On the images used once, to decide whether the candidate holds.
+    pub judge: Option<f64>,
+    /// On the test images, after the candidates were frozen.
+    pub test: Option<f64>,
+    /// Lower end of the 95 % interval of `test` (of `judge` without a test set).
+    pub low: f64,
+    /// Upper end of that interval.
+    pub high: f64,
+}
+
+/// After how many inferences a candidate has paid for what it cost to make.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum BreakEven {
+    /// After `n` inferences.
+    At {
+        /// Best estimate.
+        n: f64,
+        /// Lower end of its interval.
+        low: f64,
+        /// Upper end of its interval; absent when the interval is open.
+        high: Option<f64>,
+    },
+    /// It costs no more to make than the baseline and runs cheaper.
+    Immediately,
+    /// It costs more to make and more to run.
+    Never,
+    /// It saves to make and costs to run: cheaper up to `n` inferences.
+    Until {
+        /// Best estimate.
+        n: f64,
+        /// Lower end of its interval.
+        low: f64,
+        /// Upper end of its interval; absent when the interval is open.
+        high: Option<f64>,
+    },
+    /// The saving is within the noise.
+    NotShown,
+}
+
+/// Who spent which joules on what. `entries` and `unattributed_j` sum to `total_j` exactly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// One entry per stage, in the order in which they closed.
+    pub entries: Vec<Entry>,
+    /// The metered total of the run.
+    pub total_j: Energy,
+    /// What no stage accounts for.
+    pub unattributed_j: f64,
+}
+
+/// The exclusive energy of one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Unique within the run.
+    pub id: u32,
+    /// Name of the stage, as in `distil/train-student`.
+    pub stage: String,
+    /// Joules of this stage without those of the stages inside it.
+    pub energy_j: Energy,
+    /// CPU time of the process tree, in seconds.
+    pub cpu_s: f64,
+    /// Wall time, in seconds.
+    pub wall_s: f64,
+    /// Entries whose product this stage used.
+    pub depends_on: Vec<u32>,
+}
+
+/// A fact that limits what the numbers mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caveat {
+    /// A short stable name, as in `modelled-energy`.
+    pub code: String,
+    /// What it is.
+    pub text: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+}
+
+/// The machine a run was made on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// As in `linux x86_64`.
+    pub system: String,
+    /// The processor's model name.
+    pub cpu: String,
+    /// Hardware threads that the process may use.
+    pub threads: usize,
+    /// The kernels' instruction set, as in `avx512`.
+    pub isa: String,
+    /// Energy sources in use, as in `model: Intel Xeon (Sapphire Rapids), W per thread`.
+    pub sources: Vec<String>,
+    /// Joulewise's version.
+    pub version: String,
+    /// When the run started, RFC 3339.
+    pub started: String,
+}
