@@ -1,7 +1,11 @@
 //! Models as graphs, ONNX in and out, a CPU engine, training, data and compression.
 
+pub mod builders;
 pub mod graph;
+pub mod random;
+pub mod shape;
 pub mod tensor;
 
 pub use graph::{Graph, Model, Node, Op, Window};
+pub use shape::{GraphError, Shapes};
 pub use tensor::{Tensor, Values, Weights};
