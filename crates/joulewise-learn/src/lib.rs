@@ -1,8 +1,10 @@
 //! Models as graphs, ONNX in and out, a CPU engine, training, data and compression.
 
+pub mod atomic;
 pub mod builders;
 pub mod graph;
 pub mod random;
+pub mod reference;
 pub mod shape;
 pub mod tensor;
 
