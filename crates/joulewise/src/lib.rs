@@ -1,3 +1,6 @@
 //! Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
 
+pub mod commands;
+pub mod exit;
+pub mod hint;
 pub mod result;

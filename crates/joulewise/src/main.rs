@@ -1,2 +1,40 @@
 //! The `joulewise` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use joulewise::commands::improve::Improve;
+use joulewise::{exit, hint};
+
+/// Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
+#[derive(clap::Parser)]
+#[command(name = "joulewise", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Improve(Box<Improve>),
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Improve(improve) => improve.run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(code) => code,
+        Err(error) if hint::is_broken_pipe(&error) => ExitCode::from(exit::OK),
+        Err(error) => {
+            // Nobody is left to tell when stderr is closed as well.
+            let _ = hint::print(&error, &mut std::io::stderr().lock());
+            ExitCode::from(exit::ERROR)
+        }
+    }
+}

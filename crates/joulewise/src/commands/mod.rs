@@ -1,0 +1,6 @@
+//! The subcommands of `joulewise`: each file holds the arguments of one and what it does.
+//!
+//! stdout carries data and stderr everything else; a command ends in an exit code of [`crate::exit`] or in an
+//! error that `main` prints with its hints.
+
+pub mod improve;
