@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod builders;
 pub mod graph;
+pub mod onnx;
 pub mod random;
 pub mod reference;
 pub mod shape;
