@@ -1,0 +1,243 @@
+//! The parts of batch normalisation that run over one image.
+//!
+//! The engine adds the sums of all images up, derives the coefficients of each channel, and applies them:
+//!
+//! - forward: `mean = Σx / n`, `var = Σx² / n − mean²`, `y = x · scale + shift` with
+//!   `scale = γ / √(var + ε)`, `shift = β − mean · scale`;
+//! - backward: `dx = a · dy + b · (x − mean) + c` with the sums of [`gradient_moments`]; [`Backward::new`] holds
+//!   the formula.
+//!
+//! Sums are kept in `f64`, so that the variance of channels with a large mean is exact enough.
+#![allow(unsafe_code)]
+
+use crate::image::Image;
+use crate::simd::for_each_isa;
+
+/// What one channel's gradients follow from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backward {
+    /// Gradient of the weight γ.
+    pub weight: f32,
+    /// Gradient of the bias β.
+    pub bias: f32,
+    /// `[a, b, mean, c]` of `dx = a · dy + b · (x − mean) + c`.
+    pub coefficients: [f32; 4],
+}
+
+impl Backward {
+    /// Derives the gradients of a channel from its sums over `count` values of the batch, `Σ dy` and
+    /// `Σ dy · x`, and from the `mean` and `deviation = 1 / √(var + ε)` that the forward pass used.
+    pub fn new(sum_dy: f64, sum_dy_x: f64, mean: f64, deviation: f64, weight: f64, count: f64) -> Self {
+        let normalised = (sum_dy_x - mean * sum_dy) * deviation;
+        let a = weight * deviation;
+        let b = -a * deviation * normalised / count;
+        let c = -a * sum_dy / count;
+        let coefficients = [a, b, mean, c].map(|x| x as f32);
+        Self { weight: normalised as f32, bias: sum_dy as f32, coefficients }
+    }
+}
+
+for_each_isa! {
+    /// `sum[c] += Σ x`, `squares[c] += Σ x²` over the interior of an image.
+    pub fn moments<S>(image: Image, x: &[f32], sum: &mut [f64], squares: &mut [f64]) {
+        assert!(x.len() == image.len() && sum.len() == image.channels && squares.len() == image.channels);
+        for c in (0..image.channels).step_by(S::LANES) {
+            let mask = S::first(image.channels - c);
+            let (mut total, mut total_squares) = (S::wide_zero(), S::wide_zero());
+            for row in 0..image.height {
+                // SAFETY: the row's pixels lie within the image, whose length is checked; lanes after the
+                // last channel are masked. The same holds for every function below.
+                let line = x.as_ptr().add(image.offset(row, 0) + c);
+                for column in 0..image.width {
+                    let value = S::load_masked(line.add(column * image.channels), mask);
+                    total = S::wide_add(total, value);
+                    total_squares = S::wide_fma(total_squares, value, value);
+                }
+            }
+            let end = image.channels.min(c + S::LANES);
+            add_lanes::<S>(total, &mut sum[c..end]);
+            add_lanes::<S>(total_squares, &mut squares[c..end]);
+        }
+    }
+}
+
+for_each_isa! {
+    /// `y = x · scale[c] + shift[c]`, clamped at zero with `relu`, on the interior of an image, between
+    /// two layouts.
+    pub fn scale_shift<S>(
+        from: Image, x: &[f32], scale: &[f32], shift: &[f32], relu: bool, to: Image, y: &mut [f32],
+    ) {
+        assert!(from.same_interior(to) && x.len() == from.len() && y.len() == to.len());
+        assert!(scale.len() == from.channels && shift.len() == from.channels);
+        let floor = S::splat(if relu { 0.0 } else { f32::NEG_INFINITY });
+        for row in 0..from.height {
+            for c in (0..from.channels).step_by(S::LANES) {
+                let mask = S::first(from.channels - c);
+                let scale = S::load_masked(scale.as_ptr().add(c), mask);
+                let shift = S::load_masked(shift.as_ptr().add(c), mask);
+                let source = x.as_ptr().add(from.offset(row, 0) + c);
+                let target = y.as_mut_ptr().add(to.offset(row, 0) + c);
+                for at in (0..from.width).map(|column| column * from.channels) {
+                    let value = S::fma(S::load_masked(source.add(at), mask), scale, shift);
+                    S::store_masked(target.add(at), mask, S::max(floor, value));
+                }
+            }
+        }
+    }
+}
+
+for_each_isa! {
+    /// `sum_dy[c] += Σ dy`, `sum_dy_x[c] += Σ dy · x` over the interior of an image; `x` is the input of the
+    /// normalisation. With `y`, the result of a fused activation, only the `dy` where it is positive count.
+    pub fn gradient_moments<S>(
+        of_x: Image, x: &[f32], of_dy: Image, dy: &[f32], y: Option<(Image, &[f32])>,
+        sum_dy: &mut [f64], sum_dy_x: &mut [f64],
+    ) {
+        let masked = y.is_some();
+        let (of_y, y) = y.unwrap_or((of_x, x));
+        assert!(of_x.same_interior(of_dy) && of_x.same_interior(of_y));
+        assert!(x.len() == of_x.len() && dy.len() == of_dy.len() && y.len() == of_y.len());
+        assert!(sum_dy.len() == of_x.channels && sum_dy_x.len() == of_x.channels);
+        for c in (0..of_x.channels).step_by(S::LANES) {
+            let mask = S::first(of_x.channels - c);
+            let (mut total, mut total_x) = (S::wide_zero(), S::wide_zero());
+            for row in 0..of_x.height {
+                let x = x.as_ptr().add(of_x.offset(row, 0) + c);
+                let dy = dy.as_ptr().add(of_dy.offset(row, 0) + c);
+                let y = y.as_ptr().add(of_y.offset(row, 0) + c);
+                for at in (0..of_x.width).map(|column| column * of_x.channels) {
+                    let mut gradient = S::load_masked(dy.add(at), mask);
+                    if masked {
+                        let active = S::greater(S::load_masked(y.add(at), mask), S::splat(0.0));
+                        gradient = S::select(active, gradient, S::splat(0.0));
+                    }
+                    total = S::wide_add(total, gradient);
+                    total_x = S::wide_fma(total_x, gradient, S::load_masked(x.add(at), mask));
+                }
+            }
+            let end = of_x.channels.min(c + S::LANES);
+            add_lanes::<S>(total, &mut sum_dy[c..end]);
+            add_lanes::<S>(total_x, &mut sum_dy_x[c..end]);
+        }
+    }
+}
+
+for_each_isa! {
+    /// `dx = a · dy + b · (x − mean) + c` on the interior of an image, for `coefficients = [a, b, mean, c]`
+    /// with one value for each channel; every operand has its own layout. With `y`, the result of a fused activation, `dy` counts where it is
+    /// positive.
+    pub fn input_gradient<S>(
+        of_x: Image, x: &[f32], of_dy: Image, dy: &[f32], y: Option<(Image, &[f32])>,
+        coefficients: [&[f32]; 4], of_dx: Image, dx: &mut [f32],
+    ) {
+        let masked = y.is_some();
+        let (of_y, y) = y.unwrap_or((of_x, x));
+        assert!(of_x.same_interior(of_dy) && of_x.same_interior(of_y) && of_x.same_interior(of_dx));
+        assert!(x.len() == of_x.len() && dy.len() == of_dy.len() && y.len() == of_y.len());
+        assert!(dx.len() == of_dx.len() && coefficients.iter().all(|of| of.len() == of_x.channels));
+        for row in 0..of_x.height {
+            for c in (0..of_x.channels).step_by(S::LANES) {
+                let mask = S::first(of_x.channels - c);
+                let factor_dy = S::load_masked(coefficients[0].as_ptr().add(c), mask);
+                let factor_x = S::load_masked(coefficients[1].as_ptr().add(c), mask);
+                let mean = S::load_masked(coefficients[2].as_ptr().add(c), mask);
+                let constant = S::load_masked(coefficients[3].as_ptr().add(c), mask);
+                let x = x.as_ptr().add(of_x.offset(row, 0) + c);
+                let dy = dy.as_ptr().add(of_dy.offset(row, 0) + c);
+                let y = y.as_ptr().add(of_y.offset(row, 0) + c);
+                let dx = dx.as_mut_ptr().add(of_dx.offset(row, 0) + c);
+                for at in (0..of_x.width).map(|column| column * of_x.channels) {
+                    let mut gradient = S::load_masked(dy.add(at), mask);
+                    if masked {
+                        let active = S::greater(S::load_masked(y.add(at), mask), S::splat(0.0));
+                        gradient = S::select(active, gradient, S::splat(0.0));
+                    }
+                    let centred = S::sub(S::load_masked(x.add(at), mask), mean);
+                    let through_statistics = S::fma(centred, factor_x, constant);
+                    S::store_masked(dx.add(at), mask, S::fma(gradient, factor_dy, through_statistics));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn add_lanes<S: crate::simd::Simd>(lanes: S::Wide, into: &mut [f64]) {
+    let mut values = [0.0; 16];
+    // SAFETY: no instruction set has more than 16 lanes.
+    unsafe { S::wide_store(values.as_mut_ptr(), lanes) };
+    for (sum, value) in into.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::Isa;
+    use crate::scalar::{assert_close, batch_norm_backward, random_image};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn training_follows_the_definition(
+            height in 2..7usize, width in 4..9usize, channels in 1..40usize, relu: bool, offset in -30.0..30.0f32,
+        ) {
+            let of_x = Image { height, width, channels, halo: 0 };
+            let (of_y, of_dy) = (of_x.with_halo(1), of_x.with_halo(2));
+            let x: Vec<_> = random_image(1, of_x).iter().map(|x| x + offset).collect();
+            let dy = random_image(2, of_dy);
+            let (count, epsilon) = (of_x.pixels() as f64, 1e-5);
+            let (weight, bias) = (1.5, 0.1);
+            for isa in Isa::available() {
+                let mut sums = [vec![0.0; channels], vec![0.0; channels]];
+                let [sum, squares] = &mut sums;
+                moments(isa, of_x, &x, sum, squares);
+                let mean: Vec<_> = sum.iter().map(|x| x / count).collect();
+                let deviation: Vec<_> = (0..channels)
+                    .map(|c| 1.0 / (squares[c] / count - mean[c] * mean[c] + epsilon).sqrt())
+                    .collect();
+                let scale: Vec<_> = deviation.iter().map(|d| (weight * d) as f32).collect();
+                let shift: Vec<_> = (0..channels).map(|c| (bias - mean[c] * weight * deviation[c]) as f32).collect();
+                let mut y = vec![0.0; of_y.len()];
+                scale_shift(isa, of_x, &x, &scale, &shift, relu, of_y, &mut y);
+
+                let mut sums = [vec![0.0; channels], vec![0.0; channels]];
+                let [sum_dy, sum_dy_x] = &mut sums;
+                let mask = relu.then_some((of_y, &y[..]));
+                gradient_moments(isa, of_x, &x, of_dy, &dy, mask, sum_dy, sum_dy_x);
+                let channel = |c: usize| {
+                    Backward::new(sum_dy[c], sum_dy_x[c], mean[c], deviation[c], weight, count)
+                };
+                let factors: [Vec<f32>; 4] =
+                    std::array::from_fn(|i| (0..channels).map(|c| channel(c).coefficients[i]).collect());
+                let mut dx = vec![0.0; of_x.len()];
+                let coefficients = factors.each_ref().map(|of| &of[..]);
+                input_gradient(isa, of_x, &x, of_dy, &dy, mask, coefficients, of_x, &mut dx);
+
+                for c in 0..channels {
+                    let of = |image: Image, values: &[f32]| -> Vec<f64> {
+                        let lines = (0..height).flat_map(|row| image.line(row).skip(c).step_by(channels));
+                        lines.map(|at| f64::from(values[at])).collect()
+                    };
+                    let (xs, mut dys) = (of(of_x, &x), of(of_dy, &dy));
+                    let normal = |x: f64| (x - mean[c]) * deviation[c] * weight + bias;
+                    let expected: Vec<_> =
+                        xs.iter().map(|&x| if relu { normal(x).max(0.0) } else { normal(x) }).collect();
+                    let actual: Vec<_> = of(of_y, &y).iter().map(|&y| y as f32).collect();
+                    assert_close("normalised", &actual, &expected, 1e-4);
+                    if relu {
+                        dys.iter_mut().zip(&actual).filter(|(_, y)| **y <= 0.0).for_each(|(dy, _)| *dy = 0.0);
+                    }
+                    let (gradients, expected) = batch_norm_backward(&xs, &dys, weight, epsilon);
+                    let actual: Vec<_> = of(of_x, &dx).iter().map(|&x| x as f32).collect();
+                    assert_close("input gradient", &actual, &expected, 1e-3);
+                    prop_assert!((channel(c).weight - gradients.weight).abs() < 1e-4);
+                    prop_assert!((channel(c).bias - gradients.bias).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The right-hand side of a product, rearranged once for many uses.
+#![allow(unsafe_code)]
+
+use crate::isa::Isa;
+use crate::tile;
+
+/// A cache line of values; a vector of lines starts on a line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// A growable buffer of `f32` that starts on a cache line.
+#[derive(Clone, Debug, Default)]
+pub struct Aligned {
+    lines: Vec<Line>,
+}
+
+impl Aligned {
+    /// A buffer of at least `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)] }
+    }
+
+    /// Grows to at least `len` values; what is there stays.
+    pub fn reserve(&mut self, len: usize) {
+        if self.lines.len() * 16 < len {
+            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        }
+    }
+
+    /// The values: a multiple of 16.
+    pub fn as_slice(&self) -> &[f32] {
+        // SAFETY: a line is exactly 16 values without padding, so the lines are that many values.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }
+    }
+
+    /// The values: a multiple of 16.
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        let len = self.lines.len() * 16;
+        // SAFETY: a line is exactly 16 values without padding, so the lines are that many values.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
+}
+
+/// A matrix in panels of one to three vectors of columns, zero padded to whole vectors; rows of a panel
+/// are adjacent. Weights are packed once per step and used for every image.
+///
+/// The layout depends on the instruction set; use it with the one that it was packed for.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    isa: Isa,
+    buffer: Aligned,
+    /// Values that are in use.
+    len: usize,
+}
+
+impl Default for Packed {
+    fn default() -> Self {
+        Self { isa: Isa::Portable, buffer: Aligned::default(), len: 0 }
+    }
+}
+
+impl Packed {
+    /// An empty matrix, to be filled by one of the `pack` functions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Drops the contents and makes room for `len` values.
+    pub(crate) fn reset(&mut self, isa: Isa, len: usize) {
+        self.isa = isa;
+        self.len = len;
+        self.buffer.reserve(len);
+    }
+
+    /// Packs `depth` × `columns` values that `value(row, column)` gives, starting at `at`; returns the end.
+    pub(crate) fn fill(
+        &mut self,
+        at: usize,
+        depth: usize,
+        columns: usize,
+        value: impl Fn(usize, usize) -> f32,
+    ) -> usize {
+        let end = at + packed_len(self.isa, depth, columns);
+        assert!(end <= self.len, "packed matrix is too short");
+        let buffer = &mut self.buffer.as_mut_slice()[at..end];
+        for panel in panels(self.isa, columns) {
+            let rows = &mut buffer[panel.start * depth..][..panel.width * depth];
+            for (r, row) in rows.chunks_exact_mut(panel.width).enumerate() {
+                let (filled, padding) = row.split_at_mut(panel.columns);
+                for (c, x) in filled.iter_mut().enumerate() {
+                    *x = value(r, panel.start + c);
+                }
+                padding.fill(0.0);
+            }
+        }
+        end
+    }
+
+    /// Keeps `values` as they are.
+    pub(crate) fn copy(&mut self, isa: Isa, values: &[f32]) {
+        self.reset(isa, values.len());
+        self.buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
+    }
+
+    /// What [`Packed::copy`] has kept.
+    pub(crate) fn copied(&self, isa: Isa, len: usize) -> &[f32] {
+        assert_eq!((self.isa, self.len), (isa, len), "weights were packed for something else");
+        &self.buffer.as_slice()[..len]
+    }
+
+    /// The panels from `at`, checked to hold `depth` × `columns` values for `isa`.
+    pub(crate) fn panels_at(&self, isa: Isa, at: usize, depth: usize, columns: usize) -> &[f32] {
+        assert_eq!(self.isa, isa, "weights were packed for another instruction set");
+        &self.buffer.as_slice()[..self.len][at..at + packed_len(isa, depth, columns)]
+    }
+}
+
+/// A range of columns that one tile spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panel {
+    /// First column.
+    pub(crate) start: usize,
+    /// Columns that exist.
+    pub(crate) columns: usize,
+    /// Vectors that they fill.
+    pub(crate) vectors: usize,
+    /// Columns with padding.
+    pub(crate) width: usize,
+}
+
+/// Values that a packed matrix of `depth` × `columns` takes.
+pub(crate) fn packed_len(isa: Isa, depth: usize, columns: usize) -> usize {
+    depth * columns.next_multiple_of(tile::lanes(isa))
+}
+
+/// Cuts columns in panels of two vectors, and one of three where their number is odd: tiles of two are
+/// the tallest, a single vector would read A once for every product.
+pub(crate) fn panels(isa: Isa, columns: usize) -> impl Iterator<Item = Panel> + Clone {
+    let lanes = tile::lanes(isa);
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let left = (columns - start).div_ceil(lanes);
+        let vectors = match left {
+            0 => return None,
+            1 | 3 => left,
+            _ => 2,
+        };
+        let width = vectors * lanes;
+        let columns = width.min(columns - start);
+        let panel = Panel { start, columns, vectors, width };
+        start += columns;
+        Some(panel)
+    })
+}
