@@ -1,2 +1,52 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks: `cargo xtask ci | verify | bench train`.
+
+mod bench_train;
+mod ci;
+mod process;
+mod results;
+mod venv;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// What every change must pass: format, lints, documentation, tests on every instruction set.
+    Ci,
+    /// What is too long for `ci`; keeps its output under benches/results/.
+    Verify(verify::Options),
+    /// Side-by-side comparisons with peers; keep their output under benches/results/.
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// CPU time of a training step, against PyTorch.
+    Train(bench_train::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().task {
+        Task::Ci => ci::run(),
+        Task::Verify(options) => verify::run(&options),
+        Task::Bench(Bench::Train(options)) => bench_train::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            process::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -3,6 +3,4 @@
 pub mod commands;
 pub mod exit;
 pub mod hint;
-pub mod recipe;
 pub mod result;
-pub mod task;

@@ -20,74 +20,27 @@ import torch
 from torch import nn
 
 import formula
+from nets import CLASSES, NETS
 
-STEPS, BATCH, BATCHES, CLASSES = 30, 32, 3, 10
-
-
-class Residual(nn.Module):
-    """`relu(x + bn(conv(relu(bn(conv(x))))))`, all of one width."""
-
-    def __init__(self, width):
-        super().__init__()
-        self.inner = nn.Sequential(*conv_bn_relu(width, width), *conv_bn_relu(width, width)[:2])
-
-    def forward(self, x):
-        return (x + self.inner(x)).relu()
-
-
-def conv_bn_relu(inputs, outputs):
-    """A 3x3 convolution without bias, batch normalisation, ReLU."""
-    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
-
-
-def classifier(width):
-    """Global average pooling and a linear layer."""
-    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, CLASSES)]
-
-
-def mlp():
-    hidden = [nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU()]
-    return (1, 28, 28), nn.Sequential(nn.Flatten(), *hidden, nn.Linear(512, CLASSES))
-
-
-def lenet():
-    features = []
-    for inputs, outputs in [(1, 32), (32, 64)]:
-        features += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    head = [nn.Flatten(), nn.Linear(64 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, CLASSES)]
-    return (1, 28, 28), nn.Sequential(*features, *head)
-
-
-def vgg():
-    layers = []
-    for inputs, outputs in [(3, 32), (32, 64), (64, 128)]:
-        layers += conv_bn_relu(inputs, outputs) + conv_bn_relu(outputs, outputs) + [nn.MaxPool2d(2)]
-    return (3, 32, 32), nn.Sequential(*layers[:-1], *classifier(128))
-
-
-def resnet8():
-    layers = []
-    for inputs, outputs in [(3, 32), (32, 64), (64, 128)]:
-        layers += conv_bn_relu(inputs, outputs) + [Residual(outputs), nn.MaxPool2d(2)]
-    return (3, 32, 32), nn.Sequential(*layers[:-1], *classifier(128))
-
+STEPS, BATCH, BATCHES = 30, 32, 3
 
 SGD = dict(kind="sgd", lr=0.02, momentum=0.9, weight_decay=5e-4, nesterov=False)
 ADAM = dict(lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8)
 CURVES = [
-    ("lenet", lenet, SGD, 0.0),
-    ("vgg", vgg, SGD | dict(lr=0.003, nesterov=True), 0.0),
-    ("resnet8", resnet8, SGD | dict(lr=0.0015), 0.1),
-    ("mlp", mlp, ADAM | dict(kind="adam", weight_decay=5e-4), 0.0),
-    ("mlp", mlp, ADAM | dict(kind="adamw", weight_decay=1e-2), 0.0),
+    ("lenet", SGD, 0.0),
+    ("vgg", SGD | dict(lr=0.003, nesterov=True), 0.0),
+    ("resnet8", SGD | dict(lr=0.0015), 0.1),
+    ("untuned", SGD | dict(lr=0.003), 0.0),
+    ("mlp", ADAM | dict(kind="adam", weight_decay=5e-4), 0.0),
+    ("mlp", ADAM | dict(kind="adamw", weight_decay=1e-2), 0.0),
 ]
-
 
 NAMES = {
     "mlp": "fc1 fc2 fc3",
     "lenet": "conv1 conv2 fc1 fc2",
     "vgg": "conv1 bn1 conv2 bn2 conv3 bn3 conv4 bn4 conv5 bn5 conv6 bn6 fc",
     "resnet8": "conv1 bn1 conv1a bn1a conv1b bn1b conv2 bn2 conv2a bn2a conv2b bn2b conv3 bn3 conv3a bn3a conv3b bn3b fc",
+    "untuned": "conv1 conv2 bn2 conv3 bn3 fc",
 }
 
 
@@ -116,10 +69,10 @@ def optimiser(net, options):
     return make(net.parameters(), options["lr"], betas, options["epsilon"], decay)
 
 
-def curve(name, build, options, smoothing, dtype=torch.float32):
+def curve(name, options, smoothing, dtype=torch.float32):
     """Trains for STEPS steps; returns the entry of curves.json."""
     torch.set_default_dtype(dtype)
-    shape, net = build()
+    shape, net = NETS[name]()
     parameters = initialise(net, NAMES[name])
     optimise, loss_of = optimiser(net, options), nn.CrossEntropyLoss(label_smoothing=smoothing)
     losses = []
