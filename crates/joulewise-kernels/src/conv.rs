@@ -293,7 +293,7 @@ impl Conv {
         self.output.channels / self.groups
     }
 
-    fn is_depthwise(&self) -> bool {
+    pub(crate) fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.group_in() == 1 && self.group_out() == 1
     }
 
@@ -353,13 +353,13 @@ impl Conv {
 const STRIP_PIXELS: usize = 256;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::scalar::{assert_close, conv_terms, random, random_image};
     use proptest::prelude::*;
 
     /// Geometries with all kinds of leftovers: odd channels, strides that miss the end, wide borders.
-    fn conv() -> impl Strategy<Value = Conv> {
+    pub(crate) fn conv() -> impl Strategy<Value = Conv> {
         let channels = prop::sample::select(vec![1, 2, 3, 5, 16, 17, 24, 33, 40, 56]);
         let groups = prop::sample::select(vec![1, 1, 1, 2, 3]);
         let sizes = ((1..=3usize, 1..=5usize), (1..=3usize, 1..=3usize), (0..=2usize, 0..=2usize));

@@ -13,12 +13,14 @@ mod depthwise;
 pub mod elementwise;
 pub mod gemm;
 pub mod image;
+pub mod int8;
 pub mod isa;
 pub mod loss;
 pub mod optimiser;
 pub mod packed;
 pub mod pool;
 mod product;
+pub mod quant;
 #[cfg(test)]
 mod scalar;
 mod simd;

@@ -76,7 +76,7 @@ impl Pool {
     }
 
     /// The part of the window of an output pixel that lies in the input, along one dimension.
-    pub(crate) fn window(&self, dimension: usize, at: usize) -> Range<usize> {
+    fn window(&self, dimension: usize, at: usize) -> Range<usize> {
         let size = [self.input.height, self.input.width][dimension];
         let start = at * self.stride[dimension];
         let inside = |x: usize| x.saturating_sub(self.padding[dimension]).min(size);
@@ -84,13 +84,13 @@ impl Pool {
     }
 
     /// Output pixels with their windows, in order.
-    fn windows(&self) -> impl Iterator<Item = (usize, usize, Range<usize>, Range<usize>)> {
+    pub(crate) fn windows(&self) -> impl Iterator<Item = (usize, usize, Range<usize>, Range<usize>)> {
         (0..self.output.height).flat_map(move |y| {
             (0..self.output.width).map(move |x| (y, x, self.window(0, y), self.window(1, x)))
         })
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         assert_eq!([self.output.height, self.output.width], self.output_size(), "the output's extent");
         assert_eq!(self.input.channels, self.output.channels, "pooling keeps the channels");
         assert!((0..2).all(|d| 2 * self.padding[d] <= self.kernel[d]), "padding is at most half the window");

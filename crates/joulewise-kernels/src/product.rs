@@ -27,7 +27,7 @@ impl Grid {
     }
 
     /// Offsets of the last row in A and C.
-    fn last(&self) -> (usize, usize) {
+    pub(crate) fn last(&self) -> (usize, usize) {
         let reach = |stride: [usize; 2]| (self.height - 1) * stride[0] + (self.width - 1) * stride[1];
         (reach(self.a), reach(self.c))
     }
@@ -139,14 +139,14 @@ impl Product<'_> {
 }
 
 /// The rows of one tile.
-struct Block {
-    len: usize,
-    a: [usize; MAX_ROWS],
-    c: [usize; MAX_ROWS],
+pub(crate) struct Block {
+    pub(crate) len: usize,
+    pub(crate) a: [usize; MAX_ROWS],
+    pub(crate) c: [usize; MAX_ROWS],
 }
 
 /// Cuts a grid into tiles whose heights differ by at most one.
-struct Tiles {
+pub(crate) struct Tiles {
     grid: Grid,
     y: usize,
     x: usize,
@@ -155,7 +155,7 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn new(grid: Grid, most: usize) -> Self {
+    pub(crate) fn new(grid: Grid, most: usize) -> Self {
         Self { grid, y: 0, x: 0, left: grid.len(), count: grid.len().div_ceil(most) }
     }
 }

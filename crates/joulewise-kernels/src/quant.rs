@@ -1,0 +1,99 @@
+//! Affine quantisation of slices: `q = clamp(round(x / scale) + zero)`, halves rounded to even, as in ONNX.
+#![allow(unsafe_code)]
+
+use crate::simd::for_each_isa;
+
+/// Rounds halves to even. The argument's size must be below 2²².
+///
+/// Adding 1.5 · 2²³ leaves no bits for the fraction; unlike the rounding instruction it exists everywhere.
+#[inline(always)]
+pub(crate) fn round_half_even(x: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0;
+    (x + SHIFT) - SHIFT
+}
+
+/// The nearest `u8` to `x + zero`, at least `lowest`.
+#[inline(always)]
+pub(crate) fn to_u8(x: f32, zero: u8, lowest: u8) -> u8 {
+    // Beyond ±512 the result saturates whatever the zero point is.
+    let x = round_half_even(x.clamp(-512.0, 512.0)) + f32::from(zero);
+    x.clamp(f32::from(lowest), 255.0) as u8
+}
+
+for_each_isa! {
+    /// `q = clamp(round(x / scale) + zero)`
+    pub fn quantise<S>(x: &[f32], scale: f32, zero: u8, q: &mut [u8]) {
+        assert_eq!(x.len(), q.len());
+        for (q, x) in q.iter_mut().zip(x) {
+            *q = to_u8(x / scale, zero, 0);
+        }
+    }
+}
+
+for_each_isa! {
+    /// `q = clamp(round(x / scale) + zero)`
+    pub fn quantise_signed<S>(x: &[f32], scale: f32, zero: i8, q: &mut [i8]) {
+        assert_eq!(x.len(), q.len());
+        for (q, x) in q.iter_mut().zip(x) {
+            let x = round_half_even((x / scale).clamp(-512.0, 512.0)) + f32::from(zero);
+            *q = x.clamp(-128.0, 127.0) as i8;
+        }
+    }
+}
+
+for_each_isa! {
+    /// `x = (q − zero) · scale`
+    pub fn dequantise<S>(q: &[u8], scale: f32, zero: u8, x: &mut [f32]) {
+        assert_eq!(x.len(), q.len());
+        for (x, q) in x.iter_mut().zip(q) {
+            *x = (i32::from(*q) - i32::from(zero)) as f32 * scale;
+        }
+    }
+}
+
+for_each_isa! {
+    /// `x = (q − zero) · scale`
+    pub fn dequantise_signed<S>(q: &[i8], scale: f32, zero: i8, x: &mut [f32]) {
+        assert_eq!(x.len(), q.len());
+        for (x, q) in x.iter_mut().zip(q) {
+            *x = (i32::from(*q) - i32::from(zero)) as f32 * scale;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::Isa;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rounding_and_saturation_are_the_standard(
+            x in prop::collection::vec(-300.0..300.0f32, 1..70), halves: bool, zero: u8,
+        ) {
+            let scale = 0.5_f32;
+            let x: Vec<f32> = x.iter().map(|x| if halves { (x * 4.0).round() / 4.0 } else { *x }).collect();
+            for isa in Isa::available() {
+                let mut q = vec![0; x.len()];
+                quantise(isa, &x, scale, zero, &mut q);
+                let mut signed = vec![0; x.len()];
+                let signed_zero = zero.wrapping_sub(128) as i8;
+                quantise_signed(isa, &x, scale, signed_zero, &mut signed);
+                for (i, x) in x.iter().enumerate() {
+                    let rounded = (x / scale).round_ties_even();
+                    prop_assert_eq!(f32::from(q[i]), (rounded + f32::from(zero)).clamp(0.0, 255.0));
+                    let expected = (rounded + f32::from(signed_zero)).clamp(-128.0, 127.0);
+                    prop_assert_eq!(f32::from(signed[i]), expected);
+                }
+                let mut back = vec![0.0; x.len()];
+                dequantise(isa, &q, scale, zero, &mut back);
+                prop_assert!(back.iter().zip(&q).all(|(x, q)| *x == (f32::from(*q) - f32::from(zero)) * scale));
+                dequantise_signed(isa, &signed, scale, signed_zero, &mut back);
+                for (x, q) in back.iter().zip(&signed) {
+                    prop_assert_eq!(*x, (f32::from(*q) - f32::from(signed_zero)) * scale);
+                }
+            }
+        }
+    }
+}
