@@ -1,5 +1,35 @@
 //! Joules of anything: sources, sessions, spans and events.
+//!
+//! A [`Session`] reads every [`Source`](source::Source) that the machine offers: the processor's energy counters
+//! ([`powercap`]), those of NVIDIA GPUs ([`nvml`]), or, where there are none, a [`model`] on the CPU time of the process
+//! tree. Its stages partition the energy, free spans overlap as they like, and all that happens leaves it as
+//! [`event`]s. [`command`] runs a program to be metered.
 
+pub mod command;
+mod counter;
 pub mod energy;
+pub mod event;
+mod meter;
+pub mod model;
+pub mod nvml;
+mod output;
+pub mod powercap;
+pub mod process;
+pub mod processor;
+mod sampler;
+pub mod session;
+mod shared;
+pub mod source;
+mod span;
+mod stage;
+mod sys;
+pub mod testing;
+mod zone;
 
-pub use energy::{Energy, Method};
+pub use command::Command;
+pub use energy::{Energy, Estimate, Joules, Method, Seconds, Watts};
+pub use event::{Caveat, Event, EventKind, Observer};
+pub use process::{cpu_time_s, tree_cpu_time_s};
+pub use session::{Builder, Error, ErrorKind, Session, Snapshot, Summary};
+pub use span::Span;
+pub use stage::StageRecord;

@@ -1,0 +1,367 @@
+//! Runs a program to its end, with all that it starts.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub use crate::output::Stream;
+use crate::output::{OnLine, Output};
+use crate::sys;
+
+/// A program to run. Its streams are the caller's own unless [`on_line`](Command::on_line) takes them.
+///
+/// While it runs, this process adopts the orphans among its descendants, so that a session counts them too.
+#[must_use]
+pub struct Command<'a> {
+    argv: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    directory: Option<PathBuf>,
+    timeout: Option<Duration>,
+    grace: Duration,
+    cancel: Option<&'a AtomicBool>,
+    on_line: Option<OnLine<'a>>,
+    has_own_group: bool,
+    is_alone: bool,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Its exit code; 128 + the signal that ended it; 124 after a timeout.
+    pub code: u8,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// From start to end, in seconds.
+    pub wall_s: f64,
+    /// CPU time of the program and of the descendants that ended before it, in seconds.
+    pub cpu_s: f64,
+    /// Whether it was ended because its time was over.
+    pub timed_out: bool,
+    /// Whether it was ended because the caller cancelled it.
+    pub cancelled: bool,
+}
+
+/// Why a program could not be run.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Error {
+    code: u8,
+    text: String,
+}
+
+impl Error {
+    /// What a shell would exit with: 127 if there is no such program, 126 if it cannot be executed, else 1.
+    pub fn exit_code(&self) -> u8 {
+        self.code
+    }
+}
+
+/// Exit code of a program whose time was over, as that of `timeout`.
+const TIMED_OUT: u8 = 124;
+/// How soon a cancellation is noticed.
+const CANCEL_LATENCY: Duration = Duration::from_millis(50);
+/// How soon the end is noticed on a kernel that cannot tell it.
+const POLL_PERIOD: Duration = Duration::from_millis(10);
+
+impl<'a> Command<'a> {
+    /// A program, searched for in `PATH`, and its arguments.
+    pub fn new<S: Into<OsString>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            environment: Vec::new(),
+            directory: None,
+            timeout: None,
+            grace: Duration::from_secs(5),
+            cancel: None,
+            on_line: None,
+            has_own_group: false,
+            is_alone: false,
+        }
+    }
+
+    /// Sets a variable of its environment, which is otherwise the caller's.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The folder to run it in. Default: the caller's.
+    pub fn current_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.directory = Some(path.into());
+        self
+    }
+
+    /// Asks it to end (TERM) after that time, and makes it (KILL) when the [`grace`](Self::grace) is over.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Time between asking it to end and making it. Default: 5 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Ends it, as a timeout does, once this is true.
+    pub fn cancel(mut self, cancel: &'a AtomicBool) -> Self {
+        self.cancel = Some(cancel);
+        self
+    }
+
+    /// Takes its output away from the caller's streams and hands it over line by line, without line ends. A carriage
+    /// return ends a line too.
+    pub fn on_line(mut self, on_line: impl FnMut(Stream, &str) + 'a) -> Self {
+        self.on_line = Some(Box::new(on_line));
+        self
+    }
+
+    /// Gives it a process group of its own, so that a timeout or a cancellation reaches all that it started. It is
+    /// then in the background of the terminal, and key presses do not reach it.
+    pub fn process_group(mut self, has_own_group: bool) -> Self {
+        self.has_own_group = has_own_group;
+        self
+    }
+
+    /// Says that this process has no other children, and that what asks it to end is meant for the program: signals
+    /// are forwarded, and orphans are waited for as they end.
+    pub fn alone(mut self, is_alone: bool) -> Self {
+        self.is_alone = is_alone;
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(mut self) -> Result<Outcome, Error> {
+        sys::become_subreaper();
+        let forwarding = self.is_alone.then(sys::Forwarding::start);
+        let started = Instant::now();
+        let mut child = self.spawn()?;
+        let pid = child.id() as i32;
+        let target = if self.has_own_group { -pid } else { pid };
+        if let Some(forwarding) = &forwarding {
+            forwarding.to(target);
+        }
+        let on_line = self.on_line.take();
+        let mut output = Output::of(&mut child, on_line).map_err(|error| Error {
+            code: 1,
+            text: format!("cannot read the output of the command: {error}"),
+        })?;
+        let mut ending = Ending { target, since: None, was_killed: false, timed_out: false };
+        let waited_for = match (self.has_own_group, self.is_alone) {
+            (true, _) => -pid,
+            (false, true) => -1,
+            (false, false) => pid,
+        };
+        let pidfd = sys::pidfd(pid);
+        let mut cpu_s = 0.0;
+        let status = loop {
+            let mut ended_status = None;
+            while let Ok(Some(ended)) = sys::reap(waited_for) {
+                cpu_s += ended.cpu_s;
+                if ended.pid == pid {
+                    ended_status = Some(ended.status);
+                }
+            }
+            output.drain();
+            if let Some(status) = ended_status {
+                break status;
+            }
+            let wake = self.advance(&mut ending, started, pidfd.is_none());
+            output.wait(pidfd.as_ref(), wake);
+        };
+        if ending.since.is_some() && self.has_own_group {
+            sys::kill(target, libc::SIGKILL);
+        }
+        output.finish();
+        let code = match status {
+            _ if ending.timed_out => TIMED_OUT,
+            Ok(code) => code as u8,
+            Err(signal) => (128 + signal) as u8,
+        };
+        Ok(Outcome {
+            code,
+            signal: status.err(),
+            wall_s: started.elapsed().as_secs_f64(),
+            cpu_s,
+            timed_out: ending.timed_out,
+            cancelled: ending.since.is_some() && !ending.timed_out,
+        })
+    }
+
+    fn spawn(&self) -> Result<Child, Error> {
+        let Some((program, arguments)) = self.argv.split_first() else {
+            return Err(Error { code: 1, text: "the command is empty".to_owned() });
+        };
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(directory) = &self.directory {
+            if !directory.is_dir() {
+                let text = format!("cannot run in {}: not a folder", directory.display());
+                return Err(Error { code: 1, text });
+            }
+            command.current_dir(directory);
+        }
+        if self.on_line.is_some() {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        if self.has_own_group {
+            command.process_group(0);
+        }
+        command.spawn().map_err(|error| {
+            let code = match error.kind() {
+                io::ErrorKind::NotFound => 127,
+                io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => 1,
+                _ => 126,
+            };
+            Error { code, text: format!("cannot run `{}`: {error}", program.to_string_lossy()) }
+        })
+    }
+
+    /// Ends the program if it is time to; gives the longest time to wait until this must be looked at again.
+    fn advance(&self, ending: &mut Ending, started: Instant, must_poll: bool) -> Option<Duration> {
+        let is_cancelled = self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed));
+        let left = self.timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+        let next = match ending.since {
+            None if is_cancelled => Some(ending.ask(self.grace)),
+            None if left == Some(Duration::ZERO) => {
+                ending.timed_out = true;
+                Some(ending.ask(self.grace))
+            }
+            None => left,
+            Some(since) => ending.kill_after(self.grace.saturating_sub(since.elapsed())),
+        };
+        let poll = if must_poll { Some(POLL_PERIOD) } else { self.cancel.map(|_| CANCEL_LATENCY) };
+        next.into_iter().chain(poll).min()
+    }
+}
+
+/// How far the ending of a program that would go on has come.
+struct Ending {
+    /// The process, or the group if negative.
+    target: i32,
+    since: Option<Instant>,
+    was_killed: bool,
+    timed_out: bool,
+}
+
+impl Ending {
+    fn ask(&mut self, grace: Duration) -> Duration {
+        sys::kill(self.target, libc::SIGTERM);
+        // A stopped program would not get to see it.
+        sys::kill(self.target, libc::SIGCONT);
+        self.since = Some(Instant::now());
+        grace
+    }
+
+    fn kill_after(&mut self, left: Duration) -> Option<Duration> {
+        if left > Duration::ZERO {
+            return Some(left);
+        }
+        if !self.was_killed {
+            sys::kill(self.target, libc::SIGKILL);
+            self.was_killed = true;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn sh(script: &str) -> Command<'static> {
+        Command::new(["sh", "-c", script])
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(sh("exit 0").run().unwrap().code, 0);
+        assert_eq!(sh("exit 42").run().unwrap().code, 42);
+        let killed = sh("kill -SEGV $$").run().unwrap();
+        assert_eq!((killed.code, killed.signal), (128 + 11, Some(11)));
+        assert_eq!(Command::new(["joulewise-no-such-program"]).run().unwrap_err().exit_code(), 127);
+        assert_eq!(Command::new(["/"]).run().unwrap_err().exit_code(), 126);
+        assert!(Command::new(Vec::<String>::new()).run().is_err());
+    }
+
+    #[test]
+    fn a_missing_folder_is_not_a_missing_program() {
+        let error = sh("true").current_dir("/no/such/folder").run().unwrap_err();
+        assert_eq!(error.to_string(), "cannot run in /no/such/folder: not a folder");
+    }
+
+    #[test]
+    fn lines_come_from_both_streams() {
+        let mut lines = Vec::new();
+        let outcome = sh("echo one; printf 'a\\rb\\r\\nc\\n'; echo two >&2; printf $WORD")
+            .env("WORD", "end")
+            .on_line(|stream, line| lines.push((stream, line.to_owned())))
+            .run()
+            .unwrap();
+        assert_eq!(outcome.code, 0);
+        let of = |wanted| -> Vec<&str> {
+            lines.iter().filter(|(stream, _)| *stream == wanted).map(|(_, line)| line.as_str()).collect()
+        };
+        assert_eq!(of(Stream::Stdout), ["one", "a", "b", "c", "end"]);
+        assert_eq!(of(Stream::Stderr), ["two"]);
+    }
+
+    #[test]
+    fn more_output_than_a_pipe_holds_is_read() {
+        let mut bytes = 0;
+        let script =
+            "i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done";
+        sh(script).on_line(|_, line| bytes += line.len() + 1).run().unwrap();
+        assert_eq!(bytes, 3000 * 41);
+    }
+
+    #[test]
+    fn a_timeout_ends_the_whole_group() {
+        let mut lines = 0;
+        let outcome = sh("trap '' TERM; echo ready; sh -c 'trap \"\" TERM; sleep 600' & wait; sleep 600")
+            .process_group(true)
+            .timeout(Duration::from_millis(100))
+            .grace(Duration::from_millis(100))
+            .on_line(|_, _| lines += 1)
+            .run()
+            .unwrap();
+        assert_eq!((outcome.code, outcome.signal, outcome.timed_out), (124, Some(9), true));
+        assert!(!outcome.cancelled);
+    }
+
+    #[test]
+    fn a_program_can_be_cancelled() {
+        let cancel = AtomicBool::new(false);
+        let outcome = thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                sh("echo started; exec sleep 600")
+                    .cancel(&cancel)
+                    .on_line(|_, _| {
+                        cancel.store(true, Ordering::Relaxed);
+                    })
+                    .run()
+            });
+            running.join().unwrap().unwrap()
+        });
+        assert_eq!((outcome.code, outcome.cancelled, outcome.timed_out), (128 + 15, true, false));
+    }
+
+    #[test]
+    fn time_of_orphans_in_the_group_is_counted() {
+        // The inner shell is orphaned when its parent ends, and ends before the outer one.
+        let spin = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
+        let script =
+            format!("(sh -c '{spin}; : > done' &); while ! [ -e done ]; do sleep 0.01; done; sleep 0.05");
+        let folder = tempfile::tempdir().unwrap();
+        let counted = sh(&script).current_dir(folder.path()).process_group(true).run().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let only_waiting = sh("sleep 0.05").current_dir(folder.path()).process_group(true).run().unwrap();
+        assert!(counted.cpu_s > only_waiting.cpu_s + 0.01, "{} s", counted.cpu_s);
+    }
+}

@@ -1,0 +1,175 @@
+//! Energy of the process tree on a machine whose counters cannot be read.
+//!
+//! # What is charged
+//!
+//! Every CPU second of the process tree (this process, its children, theirs, running or ended) is charged the watts
+//! of one busy hardware thread:
+//!
+//! ```text
+//! idle + f(u)/u · (full − idle)
+//! ```
+//!
+//! `idle` and `full` are the watts per hardware thread of an idle and of a fully loaded server of this processor's
+//! [`Family`], everything in the server included; `u` is the share of the machine's threads that is busy, with
+//! whatever, over the last tenth of a second or more; `f` is the curve from load to power above idle. So a busy
+//! thread pays for itself while idle, and all busy threads share alike in what the load adds.
+//!
+//! Not charged: threads that nobody uses, and time in which the tree waits. A command that sleeps costs nothing here,
+//! while a counter would show the idle machine. GPUs are not modelled.
+//!
+//! # How wrong it is
+//!
+//! For servers left out of the table, 90 % of the errors are within −34 to +34 % when the family is known. A virtual
+//! machine adds neighbours and turbo frequencies that cannot be seen from inside: the interval is ×0.6 to ×1.7, and
+//! ×0.35 to ×2.3 for a processor that the table lacks. All of it is scale: it cancels in a ratio of two readings.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::energy::Method;
+use crate::process::tree_cpu_time_s;
+use crate::processor::Family;
+use crate::source::{Domain, Place, ReadError, Reading, Source};
+
+/// The source that computes joules from the CPU time of the process tree.
+pub struct Model {
+    family: Family,
+    domains: [Domain; 1],
+    load: Load,
+    cpu_s: f64,
+    joules: f64,
+}
+
+impl Model {
+    /// A model of the processor that this process runs on.
+    pub fn of_this_machine() -> Self {
+        Self::new(Family::of_this_machine())
+    }
+
+    /// A model with the watts of that family.
+    pub fn new(family: Family) -> Self {
+        let cpu = Domain {
+            name: "process-tree".to_owned(),
+            place: Place::Root,
+            method: Method::Modelled,
+            scale: family.scale,
+        };
+        Self { family, domains: [cpu], load: Load::new(), cpu_s: tree_cpu_time_s(), joules: 0.0 }
+    }
+
+    /// The row of the table in use.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    fn charge(&mut self, cpu_s: f64, busy: f64) {
+        // The time of a child moves from one account of the kernel to another when it ends; the sum may dip.
+        let spent_s = (cpu_s - self.cpu_s).max(0.0);
+        self.cpu_s += spent_s;
+        self.joules += spent_s * self.family.busy_thread_w(busy);
+    }
+}
+
+impl Source for Model {
+    fn name(&self) -> String {
+        let Family { name, idle_w, full_w, .. } = self.family;
+        format!("model: {name}, {idle_w:.2} to {full_w:.2} W per thread")
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, into: &mut Reading) -> Result<(), ReadError> {
+        into.at = Instant::now();
+        let busy = self.load.busy_share(into.at);
+        self.charge(tree_cpu_time_s(), busy);
+        into.joules[0] = self.joules;
+        into.lag_j[0] = 0.0;
+        Ok(())
+    }
+}
+
+/// How busy the machine has been lately.
+struct Load {
+    at: Instant,
+    ticks: Option<(u64, u64)>,
+    busy: f64,
+}
+
+impl Load {
+    /// The kernel counts in ticks of 10 ms: a shorter window would be noise.
+    const WINDOW: Duration = Duration::from_millis(100);
+
+    /// Until the first window is over the machine counts as full: the joules per CPU second are then in the middle
+    /// of their range.
+    fn new() -> Self {
+        Self { at: Instant::now(), ticks: read_ticks(), busy: 1.0 }
+    }
+
+    fn busy_share(&mut self, now: Instant) -> f64 {
+        if now.duration_since(self.at) >= Self::WINDOW {
+            self.at = now;
+            let ticks = read_ticks();
+            if let (Some(before), Some(now)) = (self.ticks, ticks) {
+                self.busy = share(before, now).unwrap_or(self.busy);
+            }
+            self.ticks = ticks;
+        }
+        self.busy
+    }
+}
+
+/// The busy part of the time between two counts of ticks.
+fn share(before: (u64, u64), now: (u64, u64)) -> Option<f64> {
+    let busy = now.0.saturating_sub(before.0) as f64;
+    let idle = now.1.saturating_sub(before.1) as f64;
+    (busy + idle > 0.0).then(|| busy / (busy + idle))
+}
+
+fn read_ticks() -> Option<(u64, u64)> {
+    ticks(&fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// The machine's busy and idle ticks since it started, from the text of `/proc/stat`.
+fn ticks(stat: &str) -> Option<(u64, u64)> {
+    let mut fields = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    let (user, nice, system, idle, wait) = (next()?, next()?, next()?, next()?, next()?);
+    let interrupts = next().unwrap_or(0) + next().unwrap_or(0);
+    // What follows is time that the hypervisor gave to others, and guests that `user` already contains.
+    Some((user + nice + system + interrupts, idle + wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cpu_second_costs_the_watts_of_a_busy_thread() {
+        let family = Family::from_cpuinfo("");
+        let mut model = Model::new(family);
+        let start_s = model.cpu_s;
+        model.charge(start_s + 2.0, 1.0);
+        assert!((model.joules - 2.0 * family.full_w).abs() < 1e-9);
+        // A dip is not paid back, and what follows it is not paid twice.
+        model.charge(start_s + 1.5, 1.0);
+        model.charge(start_s + 3.0, 1.0);
+        assert!((model.joules - 3.0 * family.full_w).abs() < 1e-9);
+    }
+
+    #[test]
+    fn stolen_time_is_neither_busy_nor_idle() {
+        let before = ticks("cpu  100 0 50 1000 10 5 5 900 0 0\ncpu0 1 2").unwrap();
+        assert_eq!(before, (160, 1010));
+        let now = ticks("cpu  190 0 50 1010 10 5 5 9000 0 0\n").unwrap();
+        assert_eq!(share(before, now), Some(0.9));
+        assert_eq!(share(now, now), None);
+        assert_eq!(ticks("intr 1 2 3"), None);
+    }
+
+    #[test]
+    fn is_a_source() {
+        crate::testing::check_source(&mut Model::of_this_machine());
+    }
+}

@@ -1,0 +1,115 @@
+//! CPU time of this process and of everything that it started.
+
+use std::fs;
+
+use crate::sys;
+
+/// CPU time of this process, user and system, in seconds.
+pub fn cpu_time_s() -> f64 {
+    sys::own_cpu_s()
+}
+
+/// CPU time of this process and all its descendants, in seconds: those waited for, those still running, and
+/// those that these waited for.
+///
+/// A descendant whose parent ended before it counts as long as it belongs to the tree, which takes a subreaper
+/// (see [`Command`](crate::command::Command)). One that its parent never waits for is lost when it ends.
+pub fn tree_cpu_time_s() -> f64 {
+    // Descendants are counted after those waited for: one that ends in between is missed now and found at the
+    // next reading, where the other order would count it twice.
+    let waited_for = sys::reaped_cpu_s();
+    let running: f64 =
+        if sys::has_children() { descendants().into_iter().map(cpu_s_of_branch).sum() } else { 0.0 };
+    sys::own_cpu_s() + waited_for + running
+}
+
+/// CPU time of a running process and of the descendants that it waited for, in seconds.
+fn cpu_s_of_branch(pid: i32) -> f64 {
+    let own = sys::cpu_s_of(pid).unwrap_or(0.0);
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    own + waited_for_ticks(&stat).unwrap_or(0) as f64 / sys::ticks_per_s()
+}
+
+/// User and system time of the children that a process waited for, from the text of its `/proc/PID/stat`.
+fn waited_for_ticks(stat: &str) -> Option<u64> {
+    // The second field is the command's name in parentheses, and may itself hold spaces and parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let user: u64 = fields.nth(13)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// All processes below this one that still exist.
+fn descendants() -> Vec<i32> {
+    let mut found: Vec<i32> = Vec::new();
+    let mut next = children(std::process::id() as i32);
+    while let Some(pid) = next.pop() {
+        // A process that is moved to another parent while we look could appear twice.
+        if !found.contains(&pid) {
+            found.push(pid);
+            next.extend(children(pid));
+        }
+    }
+    found
+}
+
+/// The children of all threads of a process.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        found.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Keeps a CPU busy for about 50 ms of CPU time, in any shell.
+    const SPIN: &str = "i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done";
+
+    #[test]
+    fn own_time_grows_with_work() {
+        let before = cpu_time_s();
+        let mut x = 1u64;
+        for i in 0..2_000_000u64 {
+            x = std::hint::black_box(x.wrapping_mul(i | 1));
+        }
+        assert!(cpu_time_s() > before);
+    }
+
+    #[test]
+    fn children_count_while_they_run_and_after() {
+        let before = tree_cpu_time_s();
+        // The inner shell is waited for by the outer one, which then waits to be told to end.
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("sh -c '{SPIN}'; echo done; read line")])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+            .unwrap();
+        let own = cpu_time_s();
+        let running = tree_cpu_time_s();
+        assert!(running - own > 0.0, "the grandchild's time is missing while its parent runs");
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(tree_cpu_time_s() > before);
+        assert!(sys::reaped_cpu_s() > 0.0);
+    }
+
+    #[test]
+    fn the_name_of_a_process_may_hold_anything() {
+        let stat = "42 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 30 12 20 0 1 0";
+        assert_eq!(waited_for_ticks(stat), Some(42));
+        assert_eq!(waited_for_ticks("42 (x"), None);
+        assert_eq!(waited_for_ticks(""), None);
+    }
+}
