@@ -25,7 +25,8 @@ def main():
     if ours.shape != theirs.shape:
         sys.exit(f"{model}: joulewise gives {ours.shape}, ONNX Runtime {theirs.shape}")
     equal = np.argmax(ours, 1) == np.argmax(theirs, 1)
-    print(json.dumps(dict(agreement=float(equal.mean()), images=len(equal), max_difference=float(np.abs(ours - theirs).max()))))
+    difference = float(np.abs(ours - theirs).max())
+    print(json.dumps(dict(agreement=float(equal.mean()), images=len(equal), max_difference=difference)))
 
 
 if __name__ == "__main__":

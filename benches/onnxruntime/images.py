@@ -1,4 +1,4 @@
-"""Writes the test images of a data set as networks see them: f32 [n, c, h, w], every channel with mean 0 and deviation 1.
+"""Writes a data set's test images as networks see them: f32 [n, c, h, w], each channel with mean 0 and deviation 1.
 
 usage: python images.py FOLDER OUT.npy            (FOLDER: MNIST's IDX files, or Parquet with Hugging Face's columns)
 """
