@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod builders;
+pub mod compress;
 pub mod graph;
 pub mod onnx;
 pub mod random;

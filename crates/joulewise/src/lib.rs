@@ -3,4 +3,6 @@
 pub mod commands;
 pub mod exit;
 pub mod hint;
+pub mod recipe;
 pub mod result;
+pub mod task;

@@ -1,0 +1,373 @@
+//! The sections of a recipe: their keys, their defaults and what is required of them.
+
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::Serialize;
+
+use super::document::Document;
+use super::quantity::{Budget, Count, Percent, Worth};
+use super::value::choice;
+use crate::hint::Hint as _;
+use crate::task::metrics::MetricsFrom;
+use crate::task::template::{Placeholder, Template};
+
+/// `[data]`: what is learned from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Data {
+    /// Folder or file of the data, relative to the recipe; absent: the built-in glyphs.
+    pub path: Option<PathBuf>,
+    /// Training pictures. For the glyphs how many are drawn, by default 20 000; otherwise how many are used
+    /// at most, by default all.
+    pub train: Option<usize>,
+    /// Test pictures, likewise; by default 5000 glyphs.
+    pub test: Option<usize>,
+    /// Leave out pictures that cannot be decoded instead of stopping; default: false.
+    pub skip_bad: bool,
+}
+
+/// `[model]`: what is trained.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Model {
+    /// The name of a builder, as in `lenet`, or an ONNX file; default: `lenet`.
+    pub name: String,
+    /// Factor on the width of every hidden layer; default: 1.
+    pub width: f64,
+}
+
+/// `[train]`: how the baseline is trained. Practices start from these values.
+///
+/// With `command` the user's own program trains, and every placeholder in it needs its key here.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Train {
+    /// The user's own training, as in `python train.py --lr {lr} --out {model}`; see [`Template`].
+    pub command: Option<String>,
+    /// The folder that commands run in; default: that of the recipe.
+    pub folder: PathBuf,
+    /// Seconds after which a command counts as hung; default: 6 h.
+    pub timeout_s: f64,
+    /// Where the metrics of commands are found; see [`MetricsFrom`]. Default: found out by looking.
+    pub metrics: Option<String>,
+    /// Passes over the training data; default: 10.
+    pub epochs: usize,
+    /// Examples per step; default: 64.
+    pub batch: usize,
+    /// Peak learning rate; default: 0.05 with `sgd`, 0.002 with `adam` and `adamw`.
+    pub lr: f64,
+    /// Weight decay; default: 5e-4 with `sgd`, 0 with `adam`, 0.01 with `adamw`.
+    pub weight_decay: f64,
+    /// Momentum of `sgd`; default: 0.9.
+    pub momentum: f64,
+    /// Whether `sgd` looks ahead; default: true.
+    pub nesterov: bool,
+    /// `sgd`, `adam` or `adamw`; default: `sgd`.
+    pub optimiser: Optimiser,
+    /// `constant`, `step`, `cosine` or `one-cycle`; default: `one-cycle`.
+    pub schedule: Schedule,
+    /// Share of the steps on which the learning rate rises; default: 0.25.
+    pub warmup: f64,
+    /// Label smoothing; default: 0.
+    pub label_smoothing: f64,
+    /// Pixels that pictures are shifted by at random; default: 0.
+    pub crop: usize,
+    /// Whether pictures are mirrored at random; default: false.
+    pub flip: bool,
+    /// Threads; default: those that the process may use. The result does not depend on it.
+    pub threads: usize,
+}
+
+/// `[eval]`: how a model that `train.command` left in `{model}` is evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Eval {
+    /// As in `python eval.py {model}`; absent: the metric that the training printed counts.
+    pub command: Option<String>,
+}
+
+/// `[deploy]`: how such a model is run, so that an inference can be priced.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Deploy {
+    /// As in `python serve.py {model} --batch {batch}`, which prints `{"inferences": N}` as its last line;
+    /// absent: inferences are not priced.
+    pub command: Option<String>,
+}
+
+/// `[goal]`: what counts as an improvement.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Goal {
+    /// The metric that candidates are held to; default: `accuracy`.
+    pub metric: String,
+    /// Whether more of it is better; default: `min` for a metric whose name speaks of a loss or an error.
+    pub direction: Direction,
+    /// Largest admitted loss of the metric; default: 1 %.
+    pub max_drop: Percent,
+    /// What the metric is worth in energy; default: 0.1 % per 10 kJ.
+    pub worth: Worth,
+    /// Inferences over the model's life; default: a million.
+    pub inferences: Count,
+    /// Trainings after the first; default: 1.
+    pub retrainings: Count,
+    /// Largest admitted latency of a batch, in milliseconds; default: none.
+    pub latency_ms: Option<f64>,
+    /// Batch size at which inference is priced; default: 64.
+    pub batch: usize,
+}
+
+/// `[search]`: what may be tried and what it may cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Search {
+    /// What all practices together may cost: a share of the baseline's training, joules or a time; default: 4
+    /// trainings.
+    pub budget: Budget,
+    /// Repetitions of the trainings that are compared; default: 1.
+    pub seeds: usize,
+    /// Keys all randomness; default: 1.
+    pub seed: u64,
+    /// The practices to try; absent: all.
+    pub practices: Option<Vec<String>>,
+}
+
+/// The family of an optimiser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimiser {
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
+}
+choice!(Optimiser { "sgd" => Sgd, "adam" => Adam, "adamw" => AdamW });
+
+/// How the learning rate changes over the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// The same at every step.
+    Constant,
+    /// A tenth of it after each third.
+    Step,
+    /// Half a cosine from the peak to zero.
+    Cosine,
+    /// Up to the peak and down to almost nothing.
+    OneCycle,
+}
+choice!(Schedule { "constant" => Constant, "step" => Step, "cosine" => Cosine, "one-cycle" => OneCycle });
+
+/// Which way a metric improves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// More is better.
+    Max,
+    /// Less is better.
+    Min,
+}
+choice!(Direction { "max" => Max, "min" => Min });
+
+impl Data {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut data = Self { path: None, train: None, test: None, skip_bad: false };
+        document.read("data.path", &mut data.path)?;
+        if let Some(path) = &mut data.path {
+            *path = absolute(&document.folder_of("data.path").join(&*path))?;
+        } else {
+            (data.train, data.test) = (Some(20_000), Some(5_000));
+        }
+        document.read("data.train", &mut data.train)?;
+        document.read("data.test", &mut data.test)?;
+        document.read("data.skip_bad", &mut data.skip_bad)?;
+        document.require("data.train", data.train != Some(0), AT_LEAST_ONE)?;
+        document.require("data.test", data.test != Some(0), AT_LEAST_ONE)?;
+        Ok(data)
+    }
+}
+
+impl Model {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut model = Self { name: "lenet".into(), width: 1.0 };
+        document.read("model.name", &mut model.name)?;
+        document.read("model.width", &mut model.width)?;
+        document.require("model.width", model.width > 0.0, ABOVE_ZERO)?;
+        if Path::new(&model.name).extension().is_some_and(|extension| extension == "onnx") {
+            let path = absolute(&document.folder_of("model.name").join(&model.name))?;
+            model.name = path.to_string_lossy().into_owned();
+        }
+        Ok(model)
+    }
+}
+
+impl Train {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut optimiser = Optimiser::Sgd;
+        document.read("train.optimiser", &mut optimiser)?;
+        let (lr, weight_decay) = match optimiser {
+            Optimiser::Sgd => (0.05, 5e-4),
+            Optimiser::Adam => (0.002, 0.0),
+            Optimiser::AdamW => (0.002, 0.01),
+        };
+        let mut train = Self {
+            command: None,
+            folder: PathBuf::new(),
+            timeout_s: 6.0 * 3600.0,
+            metrics: None,
+            epochs: 10,
+            batch: 64,
+            lr,
+            weight_decay,
+            momentum: 0.9,
+            nesterov: true,
+            optimiser,
+            schedule: Schedule::OneCycle,
+            warmup: 0.25,
+            label_smoothing: 0.0,
+            crop: 0,
+            flip: false,
+            threads: thread::available_parallelism().map_or(1, NonZero::get),
+        };
+        document.read("train.epochs", &mut train.epochs)?;
+        document.read("train.batch", &mut train.batch)?;
+        document.read("train.lr", &mut train.lr)?;
+        document.read("train.weight_decay", &mut train.weight_decay)?;
+        document.read("train.momentum", &mut train.momentum)?;
+        document.read("train.nesterov", &mut train.nesterov)?;
+        document.read("train.schedule", &mut train.schedule)?;
+        document.read("train.warmup", &mut train.warmup)?;
+        document.read("train.label_smoothing", &mut train.label_smoothing)?;
+        document.read("train.crop", &mut train.crop)?;
+        document.read("train.flip", &mut train.flip)?;
+        document.read("train.threads", &mut train.threads)?;
+        document.require("train.epochs", train.epochs > 0, AT_LEAST_ONE)?;
+        document.require("train.batch", train.batch > 0, AT_LEAST_ONE)?;
+        document.require("train.lr", train.lr > 0.0, ABOVE_ZERO)?;
+        document.require("train.weight_decay", train.weight_decay >= 0.0, "a number that is not negative")?;
+        document.require("train.momentum", (0.0..1.0).contains(&train.momentum), BELOW_ONE)?;
+        document.require("train.warmup", (0.0..1.0).contains(&train.warmup), BELOW_ONE)?;
+        document.require("train.label_smoothing", (0.0..1.0).contains(&train.label_smoothing), BELOW_ONE)?;
+        document.require("train.threads", train.threads > 0, AT_LEAST_ONE)?;
+        train.read_commands(document)?;
+        Ok(train)
+    }
+
+    fn read_commands(&mut self, document: &mut Document) -> Result<()> {
+        document.read("train.command", &mut self.command)?;
+        document.read("train.folder", &mut self.folder)?;
+        document.read("train.timeout_s", &mut self.timeout_s)?;
+        document.read("train.metrics", &mut self.metrics)?;
+        let timeout = 0.0 < self.timeout_s && self.timeout_s < 1e9;
+        document.require("train.timeout_s", timeout, "a number of seconds above 0")?;
+        self.folder = absolute(&document.folder_of("train.folder").join(&self.folder))?;
+        if let Some(metrics) = &self.metrics {
+            MetricsFrom::parse(metrics).with_context(|| format!("{}: `train.metrics`", document.name()))?;
+        }
+        let Some(template) = template(document, "train.command", self.command.as_deref())? else {
+            return Ok(());
+        };
+        for (placeholder, key) in [
+            (Placeholder::Lr, "train.lr"),
+            (Placeholder::Epochs, "train.epochs"),
+            (Placeholder::Batch, "train.batch"),
+            (Placeholder::WeightDecay, "train.weight_decay"),
+        ] {
+            // Our defaults suit our engine; on somebody else's training they would be a poor baseline to beat.
+            if template.placeholders().contains(&placeholder) && !document.has(key) {
+                return Err(anyhow!(
+                    "{}: the command uses {placeholder}, but `{key}` is not given",
+                    document.name()
+                ))
+                .hint(format!("give `{key}` the value that your training uses today"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Eval {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut eval = Self::default();
+        document.read("eval.command", &mut eval.command)?;
+        template(document, "eval.command", eval.command.as_deref())?;
+        Ok(eval)
+    }
+}
+
+impl Deploy {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut deploy = Self::default();
+        document.read("deploy.command", &mut deploy.command)?;
+        template(document, "deploy.command", deploy.command.as_deref())?;
+        Ok(deploy)
+    }
+}
+
+impl Goal {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut metric = "accuracy".to_owned();
+        document.read("goal.metric", &mut metric)?;
+        let mut goal = Self {
+            direction: Direction::of(&metric),
+            metric,
+            max_drop: "1%".parse()?,
+            worth: "0.1% per 10kJ".parse()?,
+            inferences: Count::new(1e6)?,
+            retrainings: Count::new(1.0)?,
+            latency_ms: None,
+            batch: 64,
+        };
+        document.read("goal.direction", &mut goal.direction)?;
+        document.read("goal.max_drop", &mut goal.max_drop)?;
+        document.read("goal.worth", &mut goal.worth)?;
+        document.read("goal.inferences", &mut goal.inferences)?;
+        document.read("goal.retrainings", &mut goal.retrainings)?;
+        document.read("goal.latency_ms", &mut goal.latency_ms)?;
+        document.read("goal.batch", &mut goal.batch)?;
+        document.require("goal.metric", !goal.metric.is_empty(), "the name of a metric")?;
+        document.require("goal.latency_ms", goal.latency_ms.is_none_or(|ms| ms > 0.0), ABOVE_ZERO)?;
+        document.require("goal.batch", goal.batch > 0, AT_LEAST_ONE)?;
+        Ok(goal)
+    }
+}
+
+impl Search {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut search = Self { budget: Budget::Share(4.0), seeds: 1, seed: 1, practices: None };
+        document.read("search.budget", &mut search.budget)?;
+        document.read("search.seeds", &mut search.seeds)?;
+        document.read("search.seed", &mut search.seed)?;
+        document.read("search.practices", &mut search.practices)?;
+        document.require("search.seeds", search.seeds > 0, AT_LEAST_ONE)?;
+        // TOML's integers are signed.
+        document.require("search.seed", i64::try_from(search.seed).is_ok(), "a whole number below 2^63")?;
+        Ok(search)
+    }
+}
+
+impl Direction {
+    fn of(metric: &str) -> Self {
+        let metric = metric.to_lowercase();
+        let lower = ["loss", "error", "perplexity", "nll", "mse", "mae", "latency"];
+        if lower.iter().any(|word| metric.contains(word)) { Self::Min } else { Self::Max }
+    }
+}
+
+const AT_LEAST_ONE: &str = "a whole number of at least 1";
+const ABOVE_ZERO: &str = "a number above 0";
+const BELOW_ONE: &str = "a number from 0 to below 1";
+
+/// Saved recipes are read from another folder than the one that a relative path was written in.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    // An empty path is the current folder to everybody but the system.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let path = std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?;
+    if path.to_str().is_none() {
+        bail!("the path {} is not UTF-8, which a recipe has to be", path.display());
+    }
+    Ok(path)
+}
+
+fn template(document: &Document, key: &str, command: Option<&str>) -> Result<Option<Template>> {
+    let parse = |command| Template::parse(command).with_context(|| format!("{}: `{key}`", document.name()));
+    command.map(parse).transpose()
+}

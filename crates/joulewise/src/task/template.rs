@@ -1,0 +1,325 @@
+//! Commands with placeholders, as in `python train.py --lr {lr} --out {model}`.
+//!
+//! A command is split into words as a POSIX shell splits it (quotes and backslashes included) but no shell
+//! runs it, and a placeholder's value is never split, so nothing in a value can become a word of its own.
+//! `{{` and `}}` stand for braces; braces around anything but a name are left alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::hint::Hint as _;
+use crate::recipe::did_you_mean;
+
+/// What Joulewise can fill into a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Placeholder {
+    /// `{lr}`: the peak learning rate.
+    Lr,
+    /// `{epochs}`: passes over the training data.
+    Epochs,
+    /// `{batch}`: examples per step, or per inference in a deploy command.
+    Batch,
+    /// `{width}`: factor on the width of the hidden layers; 1 is the baseline.
+    Width,
+    /// `{subset}`: share of the training data to use, above 0 and up to 1.
+    Subset,
+    /// `{teacher}`: the model file to distil from; empty when there is none.
+    Teacher,
+    /// `{init}`: the model file to start from; empty when there is none.
+    Init,
+    /// `{model}`: the model file, which a training writes and other commands read.
+    Model,
+    /// `{out}`: the folder of this execution, for `metrics.jsonl` and whatever else it writes.
+    Out,
+    /// `{weight_decay}`: the weight decay.
+    WeightDecay,
+    /// `{seed}`: the seed of this training.
+    Seed,
+}
+
+impl Placeholder {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Lr,
+        Self::Epochs,
+        Self::Batch,
+        Self::Width,
+        Self::Subset,
+        Self::Teacher,
+        Self::Init,
+        Self::Model,
+        Self::Out,
+        Self::WeightDecay,
+        Self::Seed,
+    ];
+
+    /// The name between the braces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lr => "lr",
+            Self::Epochs => "epochs",
+            Self::Batch => "batch",
+            Self::Width => "width",
+            Self::Subset => "subset",
+            Self::Teacher => "teacher",
+            Self::Init => "init",
+            Self::Model => "model",
+            Self::Out => "out",
+            Self::WeightDecay => "weight_decay",
+            Self::Seed => "seed",
+        }
+    }
+}
+
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}", self.name())
+    }
+}
+
+/// What is filled in for each placeholder.
+pub type Values = BTreeMap<Placeholder, String>;
+
+/// A command with placeholders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    words: Vec<Vec<Piece>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Placeholder(Placeholder),
+}
+
+impl Template {
+    /// Reads a command. An unknown placeholder, an open quote, a shell's operator and an empty command are
+    /// errors.
+    pub fn parse(command: &str) -> Result<Self> {
+        let words = split(command)?;
+        if words.is_empty() {
+            bail!("the command is empty");
+        }
+        let words = words.iter().map(|word| pieces(word)).collect::<Result<_>>()?;
+        Ok(Self { words })
+    }
+
+    /// The placeholders in it.
+    pub fn placeholders(&self) -> BTreeSet<Placeholder> {
+        let placeholder = |piece: &Piece| match piece {
+            Piece::Placeholder(placeholder) => Some(*placeholder),
+            Piece::Text(_) => None,
+        };
+        self.words.iter().flatten().filter_map(placeholder).collect()
+    }
+
+    /// The program and its arguments. Fails when a placeholder has no value.
+    pub fn render(&self, values: &Values) -> Result<Vec<String>> {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => Ok(text.clone()),
+            Piece::Placeholder(placeholder) => values
+                .get(placeholder)
+                .cloned()
+                .ok_or_else(|| anyhow!("nothing to fill in for {placeholder}")),
+        };
+        self.words.iter().map(|word| word.iter().map(text).collect()).collect()
+    }
+}
+
+/// Splits a command into words as POSIX does, without any expansion.
+fn split(command: &str) -> Result<Vec<String>> {
+    let mut words = Vec::new();
+    // A word exists from its first character or quote on, so that '' is an empty word.
+    let mut word: Option<String> = None;
+    let mut bare = String::new();
+    let mut chars = command.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('\'') => break,
+                        Some(c) => word.push(c),
+                        None => bail!("a quote (') is not closed"),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('"') => break,
+                        Some('\\') => match chars.next() {
+                            Some(c @ ('"' | '\\' | '$' | '`')) => word.push(c),
+                            Some(c) => word.extend(['\\', c]),
+                            None => bail!("a quote (\") is not closed"),
+                        },
+                        Some(c) => word.push(c),
+                        None => bail!("a quote (\") is not closed"),
+                    }
+                }
+            }
+            '\\' => match chars.next() {
+                Some('\n') | None => {}
+                Some(c) => word.get_or_insert_default().push(c),
+            },
+            c if c.is_whitespace() => {
+                words.extend(word.take());
+                no_operator(&std::mem::take(&mut bare))?;
+            }
+            c => {
+                word.get_or_insert_default().push(c);
+                bare.push(c);
+            }
+        }
+    }
+    words.extend(word);
+    no_operator(&bare)?;
+    Ok(words)
+}
+
+/// `bare` is the part of a word that stood outside of quotes.
+fn no_operator(bare: &str) -> Result<()> {
+    let operator = ["|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>", "&>"].contains(&bare);
+    if operator || bare.ends_with(';') {
+        return Err(anyhow!("`{bare}` needs a shell, and none runs the command"))
+            .hint("put the steps into a script, or write sh -c '…'");
+    }
+    Ok(())
+}
+
+/// Text and placeholders of a word.
+fn pieces(word: &str) -> Result<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut rest = word;
+    while let Some(c) = rest.chars().next() {
+        if rest.starts_with("{{") || rest.starts_with("}}") {
+            text.push(c);
+            rest = &rest[2..];
+        } else if let Some((name, after)) = placeholder(rest) {
+            if !text.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+            }
+            pieces.push(Piece::Placeholder(named(name)?));
+            rest = after;
+        } else {
+            text.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+/// The name in `{name}…` and what follows it.
+fn placeholder(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
+    let is_name = !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    is_name.then_some((name, after))
+}
+
+fn named(name: &str) -> Result<Placeholder> {
+    if let Some(placeholder) = Placeholder::ALL.into_iter().find(|placeholder| placeholder.name() == name) {
+        return Ok(placeholder);
+    }
+    let hint = if let Some(known) = did_you_mean(name, Placeholder::ALL.map(Placeholder::name)) {
+        format!("did you mean {{{known}}}?")
+    } else {
+        let all = Placeholder::ALL.map(|placeholder| placeholder.to_string()).join(" ");
+        format!("the placeholders are {all}; write {{{{{name}}}}} for the braces themselves")
+    };
+    Err(anyhow!("unknown placeholder {{{name}}}")).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rendered(command: &str, values: &[(Placeholder, &str)]) -> Vec<String> {
+        let values = values.iter().map(|(placeholder, value)| (*placeholder, (*value).to_owned())).collect();
+        Template::parse(command).unwrap().render(&values).unwrap()
+    }
+
+    #[test]
+    fn words_are_split_as_a_shell_splits_them() {
+        let cases: [(&str, &[&str]); 7] = [
+            ("python train.py", &["python", "train.py"]),
+            ("  a\tb\nc ", &["a", "b", "c"]),
+            (r#"a 'b c' "d e" f\ g"#, &["a", "b c", "d e", "f g"]),
+            (r#"a'b'"c"d"#, &["abcd"]),
+            (r#"'' "" "#, &["", ""]),
+            (r#""a\"b\\c\d" 'e\f'"#, &[r#"a"b\c\d"#, r"e\f"]),
+            ("python -c 'a | b; c' \"&&\"", &["python", "-c", "a | b; c", "&&"]),
+        ];
+        for (command, words) in cases {
+            assert_eq!(rendered(command, &[]), words, "{command}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_never_split() {
+        let argv = rendered(
+            "train --lr={lr} '{out}/x'",
+            &[(Placeholder::Lr, "0.1; rm -rf /"), (Placeholder::Out, "a 'b")],
+        );
+        assert_eq!(argv, ["train", "--lr=0.1; rm -rf /", "a 'b/x"]);
+    }
+
+    #[test]
+    fn braces_that_name_nothing_are_text() {
+        assert_eq!(
+            rendered("a {} {1} '{\"x\": 1}' {{lr}} {", &[]),
+            ["a", "{}", "{1}", "{\"x\": 1}", "{lr}", "{"]
+        );
+    }
+
+    #[test]
+    fn placeholders_are_listed_once() {
+        let template = Template::parse("t {lr} {seed} {lr}").unwrap();
+        assert_eq!(template.placeholders(), BTreeSet::from([Placeholder::Lr, Placeholder::Seed]));
+        assert!(template.render(&Values::new()).unwrap_err().to_string().contains("{lr}"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let message = |command: &str| {
+            let mut out = Vec::new();
+            crate::hint::print(&Template::parse(command).unwrap_err(), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            message("t {learning}"),
+            "error: unknown placeholder {learning}\n\nhint: the placeholders are {lr} {epochs} {batch} {width} \
+             {subset} {teacher} {init} {model} {out} {weight_decay} {seed}; write {{learning}} for the braces \
+             themselves\n"
+        );
+        assert!(message("t {epoch}").contains("did you mean {epochs}?"));
+        assert!(message("t 'a").contains("not closed"));
+        assert!(message(" ").contains("empty"));
+        assert!(message("cd x && t").contains("`&&` needs a shell"));
+        assert!(message("cd x; t").contains("`x;` needs a shell"));
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_words_come_back(words in prop::collection::vec("[^{}\0]{0,8}", 1..5)) {
+            let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect::<Vec<_>>();
+            prop_assert_eq!(rendered(&quoted.join(" "), &[]), words);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(command in "[a-z{}'\"\\\\ ;é]{0,20}") {
+            let _ = Template::parse(&command);
+        }
+    }
+}
