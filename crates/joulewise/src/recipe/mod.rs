@@ -15,8 +15,9 @@ mod sections;
 mod value;
 
 pub use document::{Override, did_you_mean};
+pub use joulewise_tune::Direction;
 pub use quantity::{Budget, Count, Percent, Worth};
-pub use sections::{Data, Deploy, Direction, Eval, Goal, Model, Optimiser, Schedule, Search, Train};
+pub use sections::{Data, Deploy, Eval, Goal, Model, Optimiser, Schedule, Search, Train};
 
 use crate::hint::Hint as _;
 use document::Document;

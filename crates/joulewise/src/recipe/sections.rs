@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use joulewise_tune::Direction;
 use serde::Serialize;
 
 use super::document::Document;
@@ -156,15 +157,6 @@ pub enum Schedule {
 }
 choice!(Schedule { "constant" => Constant, "step" => Step, "cosine" => Cosine, "one-cycle" => OneCycle });
 
-/// Which way a metric improves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// More is better.
-    Max,
-    /// Less is better.
-    Min,
-}
 choice!(Direction { "max" => Max, "min" => Min });
 
 impl Data {
@@ -307,7 +299,7 @@ impl Goal {
         let mut metric = "accuracy".to_owned();
         document.read("goal.metric", &mut metric)?;
         let mut goal = Self {
-            direction: Direction::of(&metric),
+            direction: direction_of(&metric),
             metric,
             max_drop: "1%".parse()?,
             worth: "0.1% per 10kJ".parse()?,
@@ -344,12 +336,11 @@ impl Search {
     }
 }
 
-impl Direction {
-    fn of(metric: &str) -> Self {
-        let metric = metric.to_lowercase();
-        let lower = ["loss", "error", "perplexity", "nll", "mse", "mae", "latency"];
-        if lower.iter().any(|word| metric.contains(word)) { Self::Min } else { Self::Max }
-    }
+/// Which way a metric improves, by its name.
+fn direction_of(metric: &str) -> Direction {
+    let metric = metric.to_lowercase();
+    let lower = ["loss", "error", "perplexity", "nll", "mse", "mae", "latency"];
+    if lower.iter().any(|word| metric.contains(word)) { Direction::Min } else { Direction::Max }
 }
 
 const AT_LEAST_ONE: &str = "a whole number of at least 1";

@@ -1,0 +1,157 @@
+//! Successive halving: many trials for a short time, few for a long one.
+
+use std::collections::BTreeMap;
+
+use crate::direction::Direction;
+use crate::stopper::{Stopper, Verdict};
+use crate::trial::TrialId;
+
+/// Successive halving (Jamieson and Talwalkar 2016): of the trials at each rung, the best 1/`eta` go on, for
+/// `eta` times as long.
+///
+/// Where all trials of a rung can be awaited, [`rungs`](Self::rungs) is the plan and
+/// [`survivors`](Self::survivors) decides when they have arrived. As a [`Stopper`] it decides the moment a
+/// trial arrives, among those that were there before (the stopping variant of ASHA, Li et al. 2020): nobody
+/// waits, and the first ones always go on.
+#[derive(Clone, Debug)]
+pub struct SuccessiveHalving {
+    direction: Direction,
+    eta: u64,
+    min: u64,
+    max: u64,
+    /// Values that were reported at each rung's step.
+    arrived: BTreeMap<u64, BTreeMap<TrialId, f64>>,
+}
+
+/// A stage of successive halving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// How many trials reach it.
+    pub trials: usize,
+    /// The step that they are taken to, counted from their start.
+    pub step: u64,
+}
+
+impl SuccessiveHalving {
+    /// Rungs from step `min` on, each `eta` times the one before, up to `max`.
+    ///
+    /// `eta` is at least 2 and `1 ≤ min ≤ max`; other numbers are moved there.
+    pub fn new(direction: Direction, eta: u64, min: u64, max: u64) -> Self {
+        let min = min.max(1);
+        Self { direction, eta: eta.max(2), min, max: max.max(min), arrived: BTreeMap::new() }
+    }
+
+    /// The plan for `trials` trials: the last rung is at `max`, and there are no more rungs before it than are
+    /// needed to come down to one trial.
+    pub fn rungs(&self, trials: usize) -> Vec<Rung> {
+        let mut rungs = Vec::new();
+        let mut left = trials;
+        for step in self.steps() {
+            rungs.push(Rung { trials: left, step });
+            left = self.keep(left);
+        }
+        // With few trials the short rungs would find one winner early and then only train it further.
+        let useless = rungs.iter().rev().skip(1).take_while(|rung| rung.trials <= 1).count();
+        rungs.drain(rungs.len() - 1 - useless..rungs.len() - 1);
+        rungs.retain(|rung| rung.trials > 0);
+        rungs
+    }
+
+    /// Steps that the whole plan takes when a trial that goes on starts afresh.
+    pub fn total_steps(&self, trials: usize) -> u64 {
+        self.rungs(trials).iter().map(|rung| rung.trials as u64 * rung.step).sum()
+    }
+
+    /// The trials of a rung that go on, best first; those that failed do not. Ties go to the older trial.
+    pub fn survivors(&self, arrived: &[(TrialId, f64)]) -> Vec<TrialId> {
+        let mut order = arrived.iter().filter(|(_, value)| !value.is_nan()).collect::<Vec<_>>();
+        order.sort_by(|a, b| self.direction.compare(a.1, b.1).then(a.0.cmp(&b.0)));
+        order.iter().take(self.keep(arrived.len())).map(|(id, _)| *id).collect()
+    }
+
+    fn keep(&self, trials: usize) -> usize {
+        trials.div_ceil(self.eta as usize)
+    }
+
+    fn steps(&self) -> Vec<u64> {
+        let next = |step: &u64| (*step < self.max).then(|| step.saturating_mul(self.eta).min(self.max));
+        std::iter::successors(Some(self.min), next).collect()
+    }
+}
+
+impl Stopper for SuccessiveHalving {
+    fn report(&mut self, trial: TrialId, step: u64, value: f64) -> Verdict {
+        if value.is_nan() {
+            return Verdict::Stop;
+        }
+        if step >= self.max || !self.steps().contains(&step) {
+            return Verdict::Continue;
+        }
+        let rung = self.arrived.entry(step).or_default();
+        rung.insert(trial, value);
+        let arrived = rung.iter().map(|(id, value)| (*id, *value)).collect::<Vec<_>>();
+        if self.survivors(&arrived).contains(&trial) { Verdict::Continue } else { Verdict::Stop }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing;
+
+    fn rungs(trials: usize, eta: u64, min: u64, max: u64) -> Vec<(usize, u64)> {
+        let halving = SuccessiveHalving::new(Direction::Max, eta, min, max);
+        halving.rungs(trials).iter().map(|rung| (rung.trials, rung.step)).collect()
+    }
+
+    #[test]
+    fn halving_is_a_stopper() {
+        testing::check_stopper(|direction| SuccessiveHalving::new(direction, 3, 1, 27));
+    }
+
+    #[test]
+    fn the_plan_trains_fewer_for_longer() {
+        assert_eq!(rungs(27, 3, 1, 27), [(27, 1), (9, 3), (3, 9), (1, 27)]);
+        assert_eq!(rungs(8, 2, 2, 10), [(8, 2), (4, 4), (2, 8), (1, 10)]);
+        assert_eq!(rungs(4, 4, 1, 100), [(4, 1), (1, 100)]);
+        assert_eq!(rungs(1, 4, 1, 100), [(1, 100)]);
+        assert_eq!(rungs(5, 3, 7, 7), [(5, 7)]);
+        assert_eq!(rungs(0, 3, 1, 9), []);
+        assert_eq!(SuccessiveHalving::new(Direction::Max, 3, 1, 27).total_steps(27), 108);
+    }
+
+    #[test]
+    fn survivors_are_the_best_and_ties_go_to_the_older() {
+        let arrived = [(TrialId(0), 0.5), (TrialId(1), 0.9), (TrialId(2), 0.9), (TrialId(3), f64::NAN)];
+        let survivors = |direction| SuccessiveHalving::new(direction, 2, 1, 8).survivors(&arrived);
+        assert_eq!(survivors(Direction::Max), [TrialId(1), TrialId(2)]);
+        assert_eq!(survivors(Direction::Min), [TrialId(0), TrialId(1)]);
+        let failed = [(TrialId(0), f64::NAN); 4];
+        assert_eq!(SuccessiveHalving::new(Direction::Max, 2, 1, 8).survivors(&failed), []);
+    }
+
+    #[test]
+    fn as_a_stopper_it_decides_among_those_that_came_before() {
+        let mut halving = SuccessiveHalving::new(Direction::Max, 2, 1, 8);
+        assert_eq!(halving.report(TrialId(0), 1, 0.5), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(1), 1, 0.4), Verdict::Stop);
+        assert_eq!(halving.report(TrialId(2), 1, 0.6), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(0), 2, 0.6), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(2), 2, 0.5), Verdict::Stop);
+        assert_eq!(halving.report(TrialId(0), 3, 0.1), Verdict::Continue, "3 is no rung");
+    }
+
+    proptest! {
+        #[test]
+        fn plans_shrink_and_end_at_the_maximum(
+            trials in 1usize..500, eta in 0u64..6, min in 0u64..50, max in 0u64..500,
+        ) {
+            let plan = rungs(trials, eta, min, max);
+            prop_assert_eq!(plan[0].0, trials);
+            prop_assert_eq!(plan.last().unwrap().1, max.max(min).max(1));
+            prop_assert!(plan.windows(2).all(|pair| pair[1].0 < pair[0].0 && pair[1].1 > pair[0].1), "{:?}", plan);
+        }
+    }
+}
