@@ -3,6 +3,7 @@
 pub mod atomic;
 pub mod builders;
 pub mod compress;
+pub mod data;
 pub mod graph;
 pub mod onnx;
 pub mod random;
