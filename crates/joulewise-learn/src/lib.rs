@@ -5,6 +5,7 @@ pub mod builders;
 pub mod compress;
 pub mod data;
 pub mod graph;
+pub mod npy;
 pub mod onnx;
 pub mod random;
 pub mod reference;
