@@ -53,7 +53,7 @@ pub(super) fn run() -> Result<Vec<Check>> {
 /// Runs `improve`; returns the run's folder.
 fn search(out: &Path, threads: usize, costs: Option<&Path>) -> Result<PathBuf> {
     let mut improve = command(joulewise(), ["improve"]);
-    improve.args(SMALL).arg("--set").arg(format!("train.threads={threads}"));
+    improve.args(SMALL).arg("--threads").arg(threads.to_string());
     if let Some(costs) = costs {
         improve.arg("--costs").arg(costs);
     }
