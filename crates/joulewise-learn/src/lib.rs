@@ -4,6 +4,7 @@ pub mod atomic;
 pub mod builders;
 pub mod compress;
 pub mod data;
+pub mod engine;
 pub mod graph;
 pub mod npy;
 pub mod onnx;
@@ -11,6 +12,7 @@ pub mod random;
 pub mod reference;
 pub mod shape;
 pub mod tensor;
+pub mod train;
 
 pub use graph::{Graph, Model, Node, Op, Window};
 pub use shape::{GraphError, Shapes};

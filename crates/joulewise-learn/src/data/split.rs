@@ -26,17 +26,29 @@ impl Split {
         judge: usize,
         seed: u64,
     ) -> Result<Self, DataError> {
-        if select.saturating_add(judge) >= labels.len() {
+        let all: Vec<u32> = (0..labels.len() as u32).collect();
+        Self::stratified_of(&all, labels, classes, select, judge, seed)
+    }
+
+    /// As [`Split::stratified`], of the images `indices` only; `labels` are those of the whole set.
+    pub fn stratified_of(
+        indices: &[u32],
+        labels: &[u16],
+        classes: usize,
+        select: usize,
+        judge: usize,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        if select.saturating_add(judge) >= indices.len() {
             return Err(DataError::new(
                 DataErrorKind::TooFew,
                 format!(
                     "{} images cannot give {select} for selection and {judge} for judging; ask for fewer",
-                    labels.len()
+                    indices.len()
                 ),
             ));
         }
-        let all: Vec<u32> = (0..labels.len() as u32).collect();
-        let mut groups = by_class(&all, labels, classes)?;
+        let mut groups = by_class(indices, labels, classes)?;
         let mut draw = Stream::new(seed, "split");
         for group in &mut groups {
             draw.shuffle(group);
