@@ -78,32 +78,25 @@ impl MetricsFrom {
         }
     }
 
-    /// Everything that a command reported: in its folder `out` and by the lines of its stdout.
-    pub fn collect<'a>(
-        &self,
-        out: &Path,
-        stdout: impl IntoIterator<Item = &'a str>,
-        goal: &str,
-    ) -> io::Result<Reported> {
-        let mut reported = Reported::default();
+    /// Everything that a command reported: in its folder `out` or, where that does not count, `on_stdout`.
+    pub fn collect(&self, out: &Path, on_stdout: Reported, goal: &str) -> io::Result<Reported> {
         let file = match self {
             Self::Auto | Self::File => read(&out.join(FILE))?,
-            _ => None,
+            Self::Json | Self::Regex(_) => None,
         };
-        match file {
-            Some(text) => text.lines().filter_map(json).for_each(|metrics| reported.add(metrics, goal)),
-            None => stdout
-                .into_iter()
-                .filter_map(|line| self.line(line, goal))
-                .for_each(|metrics| reported.add(metrics, goal)),
+        let Some(text) = file else { return Ok(on_stdout) };
+        let mut reported = Reported::default();
+        for metrics in text.lines().filter_map(json) {
+            reported.add(metrics, goal);
         }
         Ok(reported)
     }
 }
 
 impl Reported {
-    fn add(&mut self, metrics: Metrics, goal: &str) {
-        self.last.extend(metrics.clone());
+    /// Adds a line of metrics.
+    pub fn add(&mut self, metrics: Metrics, goal: &str) {
+        self.last.extend(metrics.iter().map(|(name, value)| (name.clone(), *value)));
         if metrics.contains_key(goal) {
             self.curve.push(metrics);
         }
@@ -119,7 +112,7 @@ fn read(path: &Path) -> io::Result<Option<String>> {
 }
 
 /// The numbers in a line that is a JSON object.
-fn json(line: &str) -> Option<Metrics> {
+pub(super) fn json(line: &str) -> Option<Metrics> {
     // Python writes NaN and Infinity, which JSON has not; `null` is how other writers say NaN.
     static NOT_A_NUMBER: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"(:\s*)(NaN|-?Infinity)\b").expect("a valid expression"));
@@ -172,17 +165,28 @@ mod tests {
         values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
     }
 
+    fn collected(from: &MetricsFrom, out: &Path, stdout: &[&str]) -> Reported {
+        let mut on_stdout = Reported::default();
+        for metrics in stdout.iter().filter_map(|line| from.line(line, "accuracy")) {
+            on_stdout.add(metrics, "accuracy");
+        }
+        from.collect(out, on_stdout, "accuracy").unwrap()
+    }
+
     #[test]
     fn json_lines_of_stdout_are_a_curve() {
         let folder = tempfile::tempdir().unwrap();
-        let stdout = [
-            "loading data",
-            r#"{"epoch": 1, "accuracy": 0.8, "note": "x"}"#,
-            "{not json}",
-            r#"{"epoch": 2, "accuracy": 0.9}"#,
-            r#"{"loss": 0.3}"#,
-        ];
-        let reported = MetricsFrom::Auto.collect(folder.path(), stdout, "accuracy").unwrap();
+        let reported = collected(
+            &MetricsFrom::Auto,
+            folder.path(),
+            &[
+                "loading data",
+                r#"{"epoch": 1, "accuracy": 0.8, "note": "x"}"#,
+                "{not json}",
+                r#"{"epoch": 2, "accuracy": 0.9}"#,
+                r#"{"loss": 0.3}"#,
+            ],
+        );
         assert_eq!(reported.last, metrics(&[("epoch", 2.0), ("accuracy", 0.9), ("loss", 0.3)]));
         assert_eq!(reported.curve.len(), 2);
         assert_eq!(reported.curve[0], metrics(&[("epoch", 1.0), ("accuracy", 0.8)]));
@@ -193,10 +197,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "{\"accuracy\": 0.7}\n{\"accuracy\": 0.75}\n{\"acc").unwrap();
         let stdout = [r#"{"accuracy": 0.1}"#];
-        let reported = MetricsFrom::Auto.collect(folder.path(), stdout, "accuracy").unwrap();
+        let reported = collected(&MetricsFrom::Auto, folder.path(), &stdout);
         assert_eq!(reported.last, metrics(&[("accuracy", 0.75)]));
         assert_eq!(reported.curve.len(), 2);
-        let reported = MetricsFrom::Json.collect(folder.path(), stdout, "accuracy").unwrap();
+        let reported = collected(&MetricsFrom::Json, folder.path(), &stdout);
         assert_eq!(reported.last, metrics(&[("accuracy", 0.1)]));
     }
 

@@ -1,0 +1,258 @@
+//! Tasks of which the user's own commands do the work: they train, evaluate and run the model.
+//!
+//! A command runs in `train.folder`, in a process group of its own. What it prints goes to `output.log` in the
+//! `{out}` folder of that execution; its metrics are found as [`MetricsFrom`] says.
+//!
+//! - **train** writes the model to `{model}` and reports the metric, best once per epoch.
+//! - **eval** reads `{model}` and reports the metric; it stands for the test.
+//! - **deploy** reads `{model}`, runs as many inferences as it likes in batches of `{batch}`, and reports
+//!   `inferences`, how many they were, in JSON. Everything it does is priced, its start included, so that it should run
+//!   for seconds at least. It may report further metrics, as in `accuracy` or `latency_ms`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Result;
+use joulewise_tune::Verdict;
+
+use super::error::{TaskError, TaskErrorKind};
+pub use super::execution::Watch;
+use super::execution::{Ended, Execution};
+use super::metrics::{FILE, Metrics, MetricsFrom};
+use super::template::{Placeholder, Template, Values};
+use crate::recipe::Recipe;
+
+/// The user's own training, evaluation and deployment.
+#[derive(Clone, Debug)]
+pub struct CommandTask {
+    train: Template,
+    eval: Option<Template>,
+    deploy: Option<Template>,
+    baseline: Values,
+    folder: PathBuf,
+    timeout: Duration,
+    metrics: MetricsFrom,
+    goal: String,
+}
+
+/// What a training gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// The last value of each metric.
+    pub metrics: Metrics,
+    /// Each report of the goal's metric, in order: epochs, if the command reports by epoch.
+    pub curve: Vec<Metrics>,
+    /// The model file; none if the command has no `{model}`, or was stopped before it wrote one.
+    pub model: Option<PathBuf>,
+    /// Whether the watcher stopped it.
+    pub was_stopped: bool,
+    /// CPU time of its processes, in seconds.
+    pub cpu_s: f64,
+    /// From start to end, in seconds.
+    pub wall_s: f64,
+}
+
+/// What running a model gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deployed {
+    /// How many inferences it ran.
+    pub inferences: f64,
+    /// Everything that it reported.
+    pub metrics: Metrics,
+    /// CPU time of its processes, in seconds.
+    pub cpu_s: f64,
+    /// From start to end, in seconds.
+    pub wall_s: f64,
+}
+
+/// The metric that a deploy command reports.
+const INFERENCES: &str = "inferences";
+
+impl CommandTask {
+    /// The command task of `recipe`; none if our own engine trains.
+    pub fn new(recipe: &Recipe) -> Result<Option<Self>> {
+        let Some(train) = &recipe.train.command else { return Ok(None) };
+        let optional = |command: &Option<String>| command.as_deref().map(Template::parse).transpose();
+        Ok(Some(Self {
+            train: Template::parse(train)?,
+            eval: optional(&recipe.eval.command)?,
+            deploy: optional(&recipe.deploy.command)?,
+            baseline: baseline(recipe),
+            folder: recipe.train.folder.clone(),
+            timeout: Duration::from_secs_f64(recipe.train.timeout_s),
+            metrics: recipe.train.metrics.as_deref().map_or(Ok(MetricsFrom::Auto), MetricsFrom::parse)?,
+            goal: recipe.goal.metric.clone(),
+        }))
+    }
+
+    /// What practices can change about the training.
+    pub fn placeholders(&self) -> BTreeSet<Placeholder> {
+        self.train.placeholders()
+    }
+
+    /// The values that the user trains with today.
+    pub fn baseline(&self) -> &Values {
+        &self.baseline
+    }
+
+    /// Trains with `values` over those of the [`baseline`](Self::baseline), in the folder `out`.
+    ///
+    /// `watch` is shown each report of the metric. When it stops the training, the command is asked to end
+    /// (TERM), and whether there is a model then depends on the command.
+    pub fn train(
+        &self,
+        values: &Values,
+        out: &Path,
+        watch: &mut Watch<'_>,
+        cancel: &AtomicBool,
+    ) -> Result<Trained, TaskError> {
+        let mut values = self.with_baseline(values);
+        values.entry(Placeholder::Model).or_insert_with(|| path(&out.join("model")));
+        let model = PathBuf::from(&values[&Placeholder::Model]);
+        // An earlier, interrupted execution must not be taken for this one.
+        remove(&model)?;
+        let (argv, ended) =
+            self.run(&self.train, &values, (&self.metrics, &self.goal), out, watch, cancel)?;
+        checked(&argv, &ended, &self.goal, &values)?;
+        let has_model = model.exists();
+        if !has_model && !ended.was_stopped && self.placeholders().contains(&Placeholder::Model) {
+            let text = format!("`{argv}` wrote no model to {{model}}, which was {}", model.display());
+            return Err(TaskError::new(TaskErrorKind::NoModel, text));
+        }
+        Ok(Trained {
+            metrics: ended.reported.last,
+            curve: ended.reported.curve,
+            model: has_model.then_some(model),
+            was_stopped: ended.was_stopped,
+            cpu_s: ended.cpu_s,
+            wall_s: ended.wall_s,
+        })
+    }
+
+    /// Evaluates a model in the folder `out`; none without an eval command.
+    pub fn evaluate(
+        &self,
+        model: &Path,
+        out: &Path,
+        cancel: &AtomicBool,
+    ) -> Result<Option<Metrics>, TaskError> {
+        let Some(eval) = &self.eval else { return Ok(None) };
+        let values = self.with_baseline(&Values::from([(Placeholder::Model, path(model))]));
+        let (argv, ended) = self.run(eval, &values, (&self.metrics, &self.goal), out, &mut go_on, cancel)?;
+        checked(&argv, &ended, &self.goal, &values)?;
+        Ok(Some(ended.reported.last))
+    }
+
+    /// Runs a model in batches of `batch` in the folder `out`; none without a deploy command.
+    pub fn deploy(
+        &self,
+        model: &Path,
+        batch: usize,
+        out: &Path,
+        cancel: &AtomicBool,
+    ) -> Result<Option<Deployed>, TaskError> {
+        let Some(deploy) = &self.deploy else { return Ok(None) };
+        let values = [(Placeholder::Model, path(model)), (Placeholder::Batch, batch.to_string())];
+        let values = self.with_baseline(&Values::from(values));
+        let (argv, ended) =
+            self.run(deploy, &values, (&MetricsFrom::Auto, INFERENCES), out, &mut go_on, cancel)?;
+        let inferences = checked(&argv, &ended, INFERENCES, &values)?;
+        if inferences <= 0.0 {
+            let text = format!("`{argv}` reported {inferences} inferences, which gives no price of one");
+            return Err(TaskError::new(TaskErrorKind::NoMetric, text));
+        }
+        let metrics = ended.reported.last;
+        Ok(Some(Deployed { inferences, metrics, cpu_s: ended.cpu_s, wall_s: ended.wall_s }))
+    }
+
+    fn with_baseline(&self, values: &Values) -> Values {
+        let mut all = self.baseline.clone();
+        all.extend(values.iter().map(|(placeholder, value)| (*placeholder, value.clone())));
+        all
+    }
+
+    /// Runs a command; gives it as messages show it, and what came of it.
+    fn run(
+        &self,
+        template: &Template,
+        values: &Values,
+        (metrics, goal): (&MetricsFrom, &str),
+        out: &Path,
+        watch: &mut Watch<'_>,
+        cancel: &AtomicBool,
+    ) -> Result<(String, Ended), TaskError> {
+        let mut values = values.clone();
+        values.insert(Placeholder::Out, path(out));
+        let argv = template
+            .render(&values)
+            .map_err(|error| TaskError::new(TaskErrorKind::Start, error.to_string()))?;
+        remove(&out.join(FILE))?;
+        let (argv, folder, timeout) = (&argv[..], &*self.folder, self.timeout);
+        let execution = Execution { argv, folder, out, timeout, metrics, goal };
+        let ended = execution.run(watch, cancel)?;
+        Ok((execution.shown(), ended))
+    }
+}
+
+/// What the user trains with today.
+fn baseline(recipe: &Recipe) -> Values {
+    let train = &recipe.train;
+    Values::from([
+        (Placeholder::Lr, train.lr.to_string()),
+        (Placeholder::Epochs, train.epochs.to_string()),
+        (Placeholder::Batch, train.batch.to_string()),
+        (Placeholder::WeightDecay, train.weight_decay.to_string()),
+        (Placeholder::Width, recipe.model.width.to_string()),
+        (Placeholder::Subset, "1".to_owned()),
+        (Placeholder::Teacher, String::new()),
+        (Placeholder::Init, String::new()),
+        (Placeholder::Seed, recipe.search.seed.to_string()),
+    ])
+}
+
+/// The last value of `metric`, checked.
+fn checked(argv: &str, ended: &Ended, metric: &str, values: &Values) -> Result<f64, TaskError> {
+    let Some(&value) = ended.reported.last.get(metric) else {
+        let text = format!(
+            "`{argv}` ended well but reported no `{metric}`: print a line {{\"{metric}\": …}}, write such \
+             lines to metrics.jsonl in {{out}}, or say how to find it in `train.metrics`"
+        );
+        return Err(TaskError::new(TaskErrorKind::NoMetric, text));
+    };
+    if !value.is_finite() {
+        let lr = values.get(&Placeholder::Lr).map_or(String::new(), |lr| format!(" at learning rate {lr}"));
+        let step = ended.reported.curve.len();
+        let text = format!("`{argv}` reported {value} as {metric} in its report {step}{lr}");
+        return Err(TaskError::new(TaskErrorKind::NotANumber, text));
+    }
+    if metric == "accuracy" && !(0.0..=1.0).contains(&value) {
+        let text = format!(
+            "`{argv}` reported {value} as accuracy, which is a fraction of 1: divide it by 100, or print a \
+             percent sign after it"
+        );
+        return Err(TaskError::new(TaskErrorKind::NotAFraction, text));
+    }
+    Ok(value)
+}
+
+/// Removes a file if it is there.
+fn remove(path: &Path) -> Result<(), TaskError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TaskError::file(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// A path as a command gets it, which may run in another folder than we do.
+fn path(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+fn go_on(_: &Metrics) -> Verdict {
+    Verdict::Continue
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! One execution of a command: its output goes to a log and its metrics to whoever watches.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use joulewise_meter::command::{Command, Stream};
+use joulewise_tune::Verdict;
+
+use super::error::{TaskError, TaskErrorKind};
+use super::metrics::{self, Metrics, MetricsFrom, Reported};
+
+/// The file in `{out}` that both streams of a command are kept in.
+pub(super) const LOG: &str = "output.log";
+/// How many lines of its output a failed command is quoted with.
+const QUOTED_LINES: usize = 8;
+/// How soon a cancellation and a new line of `metrics.jsonl` are noticed.
+const WATCH_PERIOD: Duration = Duration::from_millis(50);
+
+/// Is shown each value of the metric as it comes, and says whether to go on.
+pub type Watch<'a> = dyn FnMut(&Metrics) -> Verdict + Send + 'a;
+
+/// A command that is ready to run.
+pub(super) struct Execution<'a> {
+    /// The program and its arguments.
+    pub(super) argv: &'a [String],
+    /// Where it runs.
+    pub(super) folder: &'a Path,
+    /// Where its log and its `metrics.jsonl` are.
+    pub(super) out: &'a Path,
+    /// After which it counts as hung.
+    pub(super) timeout: Duration,
+    /// Where its metrics are.
+    pub(super) metrics: &'a MetricsFrom,
+    /// The metric that is watched.
+    pub(super) goal: &'a str,
+}
+
+/// What came of it.
+pub(super) struct Ended {
+    pub(super) reported: Reported,
+    pub(super) wall_s: f64,
+    pub(super) cpu_s: f64,
+    /// Whether the watcher had seen enough.
+    pub(super) was_stopped: bool,
+}
+
+impl Execution<'_> {
+    /// Runs it to its end, or until `watch` or the user has had enough.
+    pub(super) fn run(&self, watch: &mut Watch<'_>, cancel: &AtomicBool) -> Result<Ended, TaskError> {
+        fs::create_dir_all(self.out).map_err(|error| TaskError::file(self.out, &error))?;
+        let log_path = self.out.join(LOG);
+        let mut log = Log::create(&log_path).map_err(|error| TaskError::file(&log_path, &error))?;
+        let mut on_stdout = Reported::default();
+        let live = Live { goal: self.goal, watch: Mutex::new(watch), stop: AtomicBool::new(false) };
+        let (end, has_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        let outcome = thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut tail = self.tail();
+                while !has_ended.load(Ordering::Relaxed) {
+                    if cancel.load(Ordering::Relaxed) || live.stop.load(Ordering::Relaxed) {
+                        end.store(true, Ordering::Relaxed);
+                    }
+                    tail.iter_mut()
+                        .flat_map(Tail::lines)
+                        .filter_map(|line| metrics::json(&line))
+                        .for_each(|metrics| live.see(&metrics));
+                    thread::sleep(WATCH_PERIOD);
+                }
+            });
+            let outcome = Command::new(self.argv.iter().map(String::as_str))
+                .current_dir(self.folder)
+                .process_group(true)
+                .timeout(self.timeout)
+                .cancel(&end)
+                .on_line(|stream, line| {
+                    log.line(line);
+                    if stream == Stream::Stdout
+                        && let Some(metrics) = self.metrics.line(line, self.goal)
+                    {
+                        live.see(&metrics);
+                        on_stdout.add(metrics, self.goal);
+                    }
+                })
+                .run();
+            has_ended.store(true, Ordering::Relaxed);
+            outcome
+        });
+        let outcome = outcome.map_err(|error| TaskError::new(TaskErrorKind::Start, error.to_string()))?;
+        let quote = log.finish().map_err(|error| TaskError::file(&log_path, &error))?;
+        let was_stopped = live.stop.into_inner();
+        let failed = |kind, how: String| {
+            let place = format!("all of its output is in {}", log_path.display());
+            Err(TaskError::new(kind, format!("`{}` {how}{quote}\n{place}", self.shown())))
+        };
+        if cancel.load(Ordering::Relaxed) && outcome.cancelled {
+            return Err(TaskError::new(TaskErrorKind::Cancelled, format!("`{}` was stopped", self.shown())));
+        }
+        if outcome.timed_out {
+            let seconds = self.timeout.as_secs_f64();
+            return failed(
+                TaskErrorKind::TimedOut,
+                format!("did not end within {seconds} s: raise `train.timeout_s` if it takes that long"),
+            );
+        }
+        if outcome.code != 0 && !was_stopped {
+            let how = match outcome.signal {
+                Some(signal) => format!("was ended by signal {signal}"),
+                None => format!("failed with exit code {}", outcome.code),
+            };
+            return failed(TaskErrorKind::Failed, how);
+        }
+        let reported = self
+            .metrics
+            .collect(self.out, on_stdout, self.goal)
+            .map_err(|error| TaskError::file(&self.out.join(metrics::FILE), &error))?;
+        Ok(Ended { reported, wall_s: outcome.wall_s, cpu_s: outcome.cpu_s, was_stopped })
+    }
+
+    /// The command as messages show it.
+    pub(super) fn shown(&self) -> String {
+        let words = self.argv.iter().map(|word| {
+            let is_plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '\'');
+            if is_plain { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        });
+        let shown = words.collect::<Vec<_>>().join(" ");
+        match shown.char_indices().nth(100) {
+            Some((end, _)) => format!("{}…", &shown[..end]),
+            None => shown,
+        }
+    }
+
+    /// The file that metrics may come from while the command runs.
+    fn tail(&self) -> Option<Tail> {
+        let is_file = matches!(self.metrics, MetricsFrom::Auto | MetricsFrom::File);
+        is_file.then(|| Tail { path: self.out.join(metrics::FILE), offset: 0 })
+    }
+}
+
+/// The watcher, told from the thread that reads the output and from the one that reads the file.
+struct Live<'a, 'b> {
+    goal: &'a str,
+    watch: Mutex<&'a mut Watch<'b>>,
+    stop: AtomicBool,
+}
+
+impl Live<'_, '_> {
+    fn see(&self, metrics: &Metrics) {
+        let Some(value) = metrics.get(self.goal) else { return };
+        let mut watch = self.watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // What follows a value that is not a number only costs energy.
+        if (*watch)(metrics) == Verdict::Stop || !value.is_finite() {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A growing file of lines.
+struct Tail {
+    path: PathBuf,
+    offset: u64,
+}
+
+impl Tail {
+    /// The whole lines that are new. A file that cannot be read now is read when the command has ended.
+    fn lines(&mut self) -> Vec<String> {
+        let mut new = Vec::new();
+        let read = File::open(&self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.offset))?;
+            file.read_to_end(&mut new)
+        });
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        if read.is_err() || whole == 0 {
+            return Vec::new();
+        }
+        self.offset += whole as u64;
+        String::from_utf8_lossy(&new[..whole]).lines().map(str::to_owned).collect()
+    }
+}
+
+/// Everything that a command printed, and the last lines of it.
+struct Log {
+    file: BufWriter<File>,
+    last: VecDeque<String>,
+    result: io::Result<()>,
+}
+
+impl Log {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: BufWriter::new(File::create(path)?), last: VecDeque::new(), result: Ok(()) })
+    }
+
+    fn line(&mut self, line: &str) {
+        if self.result.is_ok() {
+            self.result = writeln!(self.file, "{line}");
+        }
+        if line.trim().is_empty() {
+            return;
+        }
+        if self.last.len() == QUOTED_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(line.to_owned());
+    }
+
+    /// The last lines, as a quotation below a message.
+    fn finish(self) -> io::Result<String> {
+        self.result?;
+        self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(self.last.iter().flat_map(|line| ["\n  | ", line.as_str()]).collect())
+    }
+}
