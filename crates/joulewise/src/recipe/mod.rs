@@ -15,9 +15,11 @@ mod sections;
 mod value;
 
 pub use document::{Override, did_you_mean};
+pub use joulewise_learn::train::optimiser::Family;
+pub use joulewise_learn::train::schedule::Schedule;
 pub use joulewise_tune::Direction;
 pub use quantity::{Budget, Count, Percent, Worth};
-pub use sections::{Data, Deploy, Eval, Goal, Model, Optimiser, Schedule, Search, Train};
+pub use sections::{Data, Deploy, Eval, Goal, Model, Search, Train};
 
 use crate::hint::Hint as _;
 use document::Document;
@@ -72,6 +74,9 @@ impl Recipe {
         let data = Data::read(document)?;
         let model = Model::read(document)?;
         let train = Train::read(document)?;
+        if train.command.is_none() {
+            model.require_known(document)?;
+        }
         let eval = Eval::read(document)?;
         let deploy = Deploy::read(document)?;
         let goal = Goal::read(document)?;

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use joulewise_learn::builders;
+use joulewise_learn::train::Hyperparameters;
+use joulewise_learn::train::optimiser::Family;
+use joulewise_learn::train::schedule::Schedule;
 use joulewise_tune::Direction;
 use serde::Serialize;
 
-use super::document::Document;
+use super::document::{Document, did_you_mean};
 use super::quantity::{Budget, Count, Percent, Worth};
 use super::value::choice;
 use crate::hint::Hint as _;
@@ -64,7 +68,7 @@ pub struct Train {
     /// Whether `sgd` looks ahead; default: true.
     pub nesterov: bool,
     /// `sgd`, `adam` or `adamw`; default: `sgd`.
-    pub optimiser: Optimiser,
+    pub optimiser: Family,
     /// `constant`, `step`, `cosine` or `one-cycle`; default: `one-cycle`.
     pub schedule: Schedule,
     /// Share of the steps on which the learning rate rises; default: 0.25.
@@ -129,34 +133,8 @@ pub struct Search {
     pub practices: Option<Vec<String>>,
 }
 
-/// The family of an optimiser.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Optimiser {
-    /// Stochastic gradient descent with momentum.
-    Sgd,
-    /// Adam.
-    Adam,
-    /// Adam with decoupled weight decay.
-    AdamW,
-}
-choice!(Optimiser { "sgd" => Sgd, "adam" => Adam, "adamw" => AdamW });
-
-/// How the learning rate changes over the steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// The same at every step.
-    Constant,
-    /// A tenth of it after each third.
-    Step,
-    /// Half a cosine from the peak to zero.
-    Cosine,
-    /// Up to the peak and down to almost nothing.
-    OneCycle,
-}
+choice!(Family { "sgd" => Sgd, "adam" => Adam, "adamw" => AdamW });
 choice!(Schedule { "constant" => Constant, "step" => Step, "cosine" => Cosine, "one-cycle" => OneCycle });
-
 choice!(Direction { "max" => Max, "min" => Min });
 
 impl Data {
@@ -189,16 +167,28 @@ impl Model {
         }
         Ok(model)
     }
+
+    /// Requires a network that our engine can train.
+    pub(super) fn require_known(&self, document: &Document) -> Result<()> {
+        let is_file = Path::new(&self.name).extension().is_some_and(|extension| extension == "onnx");
+        let expected = format!("one of {}, or a file that ends in .onnx", builders::NAMES.join(", "));
+        let known = is_file || builders::NAMES.contains(&self.name.as_str());
+        let required = document.require("model.name", known, &expected);
+        match did_you_mean(&self.name, builders::NAMES) {
+            Some(name) => required.hint(format!("did you mean `{name}`?")),
+            None => required,
+        }
+    }
 }
 
 impl Train {
     pub(super) fn read(document: &mut Document) -> Result<Self> {
-        let mut optimiser = Optimiser::Sgd;
+        let mut optimiser = Family::Sgd;
         document.read("train.optimiser", &mut optimiser)?;
         let (lr, weight_decay) = match optimiser {
-            Optimiser::Sgd => (0.05, 5e-4),
-            Optimiser::Adam => (0.002, 0.0),
-            Optimiser::AdamW => (0.002, 0.01),
+            Family::Sgd => (0.05, 5e-4),
+            Family::Adam => (0.002, 0.0),
+            Family::AdamW => (0.002, 0.01),
         };
         let mut train = Self {
             command: None,
@@ -241,6 +231,25 @@ impl Train {
         document.require("train.threads", train.threads > 0, AT_LEAST_ONE)?;
         train.read_commands(document)?;
         Ok(train)
+    }
+
+    /// What our engine trains with; `seed` keys the order of the examples, their augmentation and dropout.
+    pub fn hyperparameters(&self, seed: u64) -> Hyperparameters {
+        Hyperparameters {
+            epochs: self.epochs,
+            batch: self.batch,
+            lr: self.lr,
+            weight_decay: self.weight_decay,
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            optimiser: self.optimiser,
+            schedule: self.schedule,
+            warmup: self.warmup,
+            label_smoothing: self.label_smoothing,
+            crop: self.crop,
+            flip: self.flip,
+            seed,
+        }
     }
 
     fn read_commands(&mut self, document: &mut Document) -> Result<()> {

@@ -179,6 +179,8 @@ fn mistakes_are_explained() {
         ("[train]\nlr = -1", &[]),
         ("[train]\noptimiser = \"lion\"", &[]),
         ("train = 3", &[]),
+        ("[model]\nname = \"lennet\"", &[]),
+        ("[model]\nname = \"transformer\"", &[]),
         ("[goal]\nmax_drop = 1", &[]),
         ("[goal]\nworth = \"a lot\"", &[]),
         ("[goal]\ninferences = -5", &[]),
