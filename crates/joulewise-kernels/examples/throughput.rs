@@ -27,8 +27,13 @@ const LAYERS: [(&str, [usize; 5], [usize; 3]); 14] = [
     ("depthwise", [16, 16, 64, 64, 64], [3, 1, 1]),
 ];
 
-const LINEAR: [(&str, [usize; 2]); 4] =
-    [("lenet fc", [3136, 128]), ("lenet out", [128, 10]), ("mlp 1", [784, 512]), ("mlp 2", [512, 512])];
+const LINEAR: [(&str, [usize; 2]); 5] = [
+    ("in cache", [160, 32]),
+    ("lenet fc", [3136, 128]),
+    ("lenet out", [128, 10]),
+    ("mlp 1", [784, 512]),
+    ("mlp 2", [512, 512]),
+];
 
 fn main() -> io::Result<()> {
     let filter = std::env::args().nth(1).unwrap_or_default();
@@ -46,8 +51,9 @@ fn main() -> io::Result<()> {
         line(out, name, flop, peak, linear_seconds(isa, inputs, outputs))?;
     }
     if filter.is_empty() {
+        writeln!(out, "\none image of 32 × 32 pixels and 32 channels")?;
         for (name, seconds) in pointwise_seconds(isa) {
-            writeln!(out, "{name:<32}{:>10.2} ns per pixel of 32 channels", seconds * 1e9 / 1024.0)?;
+            writeln!(out, "{name:<32}{:>10.1} µs", seconds * 1e6)?;
         }
     }
     Ok(())
@@ -133,7 +139,7 @@ fn linear_seconds(isa: Isa, inputs: usize, outputs: usize) -> [f64; 3] {
     ]
 }
 
-/// Seconds for one image of 32 × 32 pixels and 32 channels.
+/// Seconds for one image of 32 × 32 pixels and 32 channels, and for packing a layer.
 fn pointwise_seconds(isa: Isa) -> Vec<(&'static str, f64)> {
     let image = Image { height: 32, width: 32, channels: 32, halo: 1 };
     let half = Image { height: 16, width: 16, ..image };
@@ -141,7 +147,11 @@ fn pointwise_seconds(isa: Isa) -> Vec<(&'static str, f64)> {
     let (x, dy) = (vec![0.5_f32; image.len()], vec![0.25_f32; half.len()]);
     let (mut y, mut small) = (x.clone(), dy.clone());
     let (c, mut sums, mut squares) = (vec![0.5_f32; 32], vec![0.0; 32], vec![0.0; 32]);
+    let fc = vec![0.5_f32; 3136 * 128];
+    let mut packed = Packed::new();
     vec![
+        ("packing, 3136 × 128", best(|| gemm::pack(isa, 3136, 128, &fc, &mut packed))),
+        ("packing, transposed", best(|| gemm::pack_transposed(isa, 128, 3136, &fc, &mut packed))),
         ("max pool", best(|| pool.max_forward(isa, &x, &mut small))),
         ("max pool, gradient", best(|| pool.max_backward(isa, &x, &dy, 1, &dy, true, false, 1, &mut y))),
         ("relu, gradient", best(|| elementwise::relu_backward_in_place(isa, &x, &mut y))),

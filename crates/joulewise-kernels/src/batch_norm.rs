@@ -7,11 +7,12 @@
 //! - backward: `dx = a · dy + b · (x − mean) + c` with the sums of [`gradient_moments`]; [`Backward::new`] holds
 //!   the formula.
 //!
-//! Sums are kept in `f64`, so that the variance of channels with a large mean is exact enough.
+//! Sums leave in `f64`, so that the variance of channels with a large mean is exact enough.
 #![allow(unsafe_code)]
 
 use crate::image::Image;
-use crate::simd::for_each_isa;
+use crate::simd::{Simd, for_each_isa};
+use crate::tile::MAX_LANES;
 
 /// What one channel's gradients follow from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,20 +44,25 @@ for_each_isa! {
         assert!(x.len() == image.len() && sum.len() == image.channels && squares.len() == image.channels);
         for c in (0..image.channels).step_by(S::LANES) {
             let mask = S::first(image.channels - c);
-            let (mut total, mut total_squares) = (S::wide_zero(), S::wide_zero());
+            let mut sums = Sums::<S>::around(x.as_ptr().add(image.offset(0, 0) + c), mask);
             for row in 0..image.height {
                 // SAFETY: the row's pixels lie within the image, whose length is checked; lanes after the
                 // last channel are masked. The same holds for every function below.
                 let line = x.as_ptr().add(image.offset(row, 0) + c);
-                for column in 0..image.width {
-                    let value = S::load_masked(line.add(column * image.channels), mask);
-                    total = S::wide_add(total, value);
-                    total_squares = S::wide_fma(total_squares, value, value);
+                for at in (0..image.width).map(|column| column * image.channels) {
+                    let difference = S::sub(S::load_masked(line.add(at), mask), sums.pivot);
+                    sums.add(difference, difference);
                 }
+                sums.end_row();
             }
-            let end = image.channels.min(c + S::LANES);
-            add_lanes::<S>(total, &mut sum[c..end]);
-            add_lanes::<S>(total_squares, &mut squares[c..end]);
+            let [first, second, pivot] = sums.finish();
+            let pixels = image.pixels() as f64;
+            let of_channel = sum[c..].iter_mut().zip(&mut squares[c..]).take(S::LANES);
+            for (lane, (sum, squares)) in of_channel.enumerate() {
+                let pivot = pivot[lane];
+                *sum += first[lane] + pixels * pivot;
+                *squares += second[lane] + pivot * (2.0 * first[lane] + pixels * pivot);
+            }
         }
     }
 }
@@ -100,7 +106,7 @@ for_each_isa! {
         assert!(sum_dy.len() == of_x.channels && sum_dy_x.len() == of_x.channels);
         for c in (0..of_x.channels).step_by(S::LANES) {
             let mask = S::first(of_x.channels - c);
-            let (mut total, mut total_x) = (S::wide_zero(), S::wide_zero());
+            let mut sums = Sums::<S>::around(x.as_ptr().add(of_x.offset(0, 0) + c), mask);
             for row in 0..of_x.height {
                 let x = x.as_ptr().add(of_x.offset(row, 0) + c);
                 let dy = dy.as_ptr().add(of_dy.offset(row, 0) + c);
@@ -111,13 +117,16 @@ for_each_isa! {
                         let active = S::greater(S::load_masked(y.add(at), mask), S::splat(0.0));
                         gradient = S::select(active, gradient, S::splat(0.0));
                     }
-                    total = S::wide_add(total, gradient);
-                    total_x = S::wide_fma(total_x, gradient, S::load_masked(x.add(at), mask));
+                    sums.add(gradient, S::sub(S::load_masked(x.add(at), mask), sums.pivot));
                 }
+                sums.end_row();
             }
-            let end = of_x.channels.min(c + S::LANES);
-            add_lanes::<S>(total, &mut sum_dy[c..end]);
-            add_lanes::<S>(total_x, &mut sum_dy_x[c..end]);
+            let [first, second, pivot] = sums.finish();
+            let of_channel = sum_dy[c..].iter_mut().zip(&mut sum_dy_x[c..]).take(S::LANES);
+            for (lane, (sum_dy, sum_dy_x)) in of_channel.enumerate() {
+                *sum_dy += first[lane];
+                *sum_dy_x += second[lane] + pivot[lane] * first[lane];
+            }
         }
     }
 }
@@ -161,13 +170,49 @@ for_each_isa! {
     }
 }
 
-#[inline(always)]
-unsafe fn add_lanes<S: crate::simd::Simd>(lanes: S::Wide, into: &mut [f64]) {
-    let mut values = [0.0; 16];
-    // SAFETY: no instruction set has more than 16 lanes.
-    unsafe { S::wide_store(values.as_mut_ptr(), lanes) };
-    for (sum, value) in into.iter_mut().zip(values) {
-        *sum += value;
+/// `Σ a` and `Σ a · b` of one vector of channels: in `f32` along a row, in `f64` over the rows.
+///
+/// The values of x enter as differences from a pivot, one value of each channel: without their mean they are
+/// small, and so is the rounding of `f32`.
+struct Sums<S: Simd> {
+    pivot: S::V,
+    row: [S::V; 2],
+    total: [S::Wide; 2],
+}
+
+impl<S: Simd> Sums<S> {
+    #[inline(always)]
+    unsafe fn around(pivot: *const f32, mask: S::Mask) -> Self {
+        unsafe {
+            let pivot = S::load_masked(pivot, mask);
+            Self { pivot, row: [S::splat(0.0); 2], total: [S::wide_zero(); 2] }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(&mut self, a: S::V, b: S::V) {
+        unsafe { self.row = [S::add(self.row[0], a), S::fma(a, b, self.row[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn end_row(&mut self) {
+        unsafe {
+            self.total = [S::wide_add(self.total[0], self.row[0]), S::wide_add(self.total[1], self.row[1])];
+            self.row = [S::splat(0.0); 2];
+        }
+    }
+
+    /// Σ a, Σ a · b and the pivot, by lane.
+    #[inline(always)]
+    unsafe fn finish(self) -> [[f64; MAX_LANES]; 3] {
+        let mut lanes = [[0.0; MAX_LANES]; 3];
+        // SAFETY: no instruction set has more lanes.
+        unsafe {
+            S::wide_store(lanes[0].as_mut_ptr(), self.total[0]);
+            S::wide_store(lanes[1].as_mut_ptr(), self.total[1]);
+            S::wide_store(lanes[2].as_mut_ptr(), S::wide_add(S::wide_zero(), self.pivot));
+        }
+        lanes
     }
 }
 

@@ -80,9 +80,10 @@ impl Conv {
         }
         let (depth, columns) = (self.taps() * self.group_in(), self.group_out());
         into.reset(isa, self.groups * packed_len(isa, depth, columns));
-        let mut at = 0;
         for group in 0..self.groups {
-            at = into.fill(at, depth, columns, |r, c| w[r * self.output.channels + group * columns + c]);
+            let at = group * packed_len(isa, depth, columns);
+            let w = &w[group * columns..];
+            into.fill(at, depth, columns, 0..depth, w, [self.output.channels, 1]);
         }
     }
 
@@ -97,14 +98,17 @@ impl Conv {
         into.reset(isa, self.groups * blocks.sum::<usize>());
         let mut at = 0;
         for (y, x) in self.phase_pairs() {
+            let depth = y.taps * x.taps * outputs;
             for group in 0..self.groups {
-                at = into.fill(at, y.taps * x.taps * outputs, inputs, |r, c| {
-                    let (tap, k) = (r / outputs, r % outputs);
+                for tap in 0..y.taps * x.taps {
                     // Ascending output positions meet an input by descending taps.
                     let kh = y.tap + (y.taps - 1 - tap / x.taps) * self.stride[0];
                     let kw = x.tap + (x.taps - 1 - tap % x.taps) * self.stride[1];
-                    w[((kh * self.kernel[1] + kw) * inputs + c) * self.output.channels + group * outputs + k]
-                });
+                    let first = (kh * self.kernel[1] + kw) * inputs * self.output.channels + group * outputs;
+                    let rows = tap * outputs..(tap + 1) * outputs;
+                    into.fill(at, depth, inputs, rows, &w[first..], [1, self.output.channels]);
+                }
+                at += packed_len(isa, depth, inputs);
             }
         }
     }

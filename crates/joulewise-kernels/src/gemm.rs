@@ -36,14 +36,14 @@ pub enum Right<'a> {
 pub fn pack(isa: Isa, k: usize, n: usize, w: &[f32], into: &mut Packed) {
     assert_eq!(w.len(), k * n, "the matrix's length");
     into.reset(isa, packed_len(isa, k, n));
-    into.fill(0, k, n, |r, c| w[r * n + c]);
+    into.fill(0, k, n, 0..k, w, [n, 1]);
 }
 
 /// Packs the transpose of the `n` × `k` matrix `w`, rows adjacent: the result is `k` × `n`.
 pub fn pack_transposed(isa: Isa, k: usize, n: usize, w: &[f32], into: &mut Packed) {
     assert_eq!(w.len(), k * n, "the matrix's length");
     into.reset(isa, packed_len(isa, k, n));
-    into.fill(0, k, n, |r, c| w[c * k + r]);
+    into.fill(0, k, n, 0..k, w, [1, k]);
 }
 
 /// `c = a · b (+ c) (+ bias)`, clamped at zero with `relu`: `a` is `m` × `k`, `b` is `k` × `n`, `c` is

@@ -3,6 +3,7 @@
 
 use crate::isa::Isa;
 use crate::tile;
+use std::ops::Range;
 
 /// A cache line of values; a vector of lines starts on a line.
 #[derive(Clone, Copy, Debug)]
@@ -73,28 +74,41 @@ impl Packed {
         self.buffer.reserve(len);
     }
 
-    /// Packs `depth` × `columns` values that `value(row, column)` gives, starting at `at`; returns the end.
+    /// Packs the rows `rows` of `depth` × `columns` values whose panels start at `at`: the value in the row
+    /// `rows.start + r` and the column `c` is `w[r · rs + c · cs]`.
     pub(crate) fn fill(
         &mut self,
         at: usize,
         depth: usize,
         columns: usize,
-        value: impl Fn(usize, usize) -> f32,
-    ) -> usize {
+        rows: Range<usize>,
+        w: &[f32],
+        [rs, cs]: [usize; 2],
+    ) {
+        if rows.is_empty() || columns == 0 {
+            return;
+        }
+        assert!((rows.len() - 1) * rs + (columns - 1) * cs < w.len(), "the matrix is too short");
         let end = at + packed_len(self.isa, depth, columns);
-        assert!(end <= self.len, "packed matrix is too short");
-        let buffer = &mut self.buffer.as_mut_slice()[at..end];
+        assert!(rows.end <= depth && end <= self.len, "the packed matrix is too short");
+        let panels_of_it = &mut self.buffer.as_mut_slice()[at..end];
         for panel in panels(self.isa, columns) {
-            let rows = &mut buffer[panel.start * depth..][..panel.width * depth];
-            for (r, row) in rows.chunks_exact_mut(panel.width).enumerate() {
+            let panel_rows = &mut panels_of_it[panel.start * depth..][..panel.width * depth];
+            let packed = panel_rows.chunks_exact_mut(panel.width).skip(rows.start).take(rows.len());
+            for (r, row) in packed.enumerate() {
                 let (filled, padding) = row.split_at_mut(panel.columns);
-                for (c, x) in filled.iter_mut().enumerate() {
-                    *x = value(r, panel.start + c);
-                }
                 padding.fill(0.0);
+                let first = r * rs + panel.start * cs;
+                if cs == 1 {
+                    filled.copy_from_slice(&w[first..first + panel.columns]);
+                    continue;
+                }
+                for (c, x) in filled.iter_mut().enumerate() {
+                    // SAFETY: the last value of the last row lies within `w`, as checked above.
+                    *x = unsafe { *w.get_unchecked(first + c * cs) };
+                }
             }
         }
-        end
     }
 
     /// Keeps `values` as they are.

@@ -3,7 +3,7 @@
 
 use crate::image::Image;
 use crate::isa::Isa;
-use crate::simd::for_each_isa;
+use crate::simd::{Simd, for_each_isa};
 use std::ops::Range;
 
 /// The geometry of a pooling: windows over the input, one output pixel each.
@@ -96,6 +96,11 @@ impl Pool {
         assert!((0..2).all(|d| 2 * self.padding[d] <= self.kernel[d]), "padding is at most half the window");
     }
 
+    /// Whether the windows are the usual ones of 2 × 2, side by side.
+    fn is_halving(&self) -> bool {
+        self.kernel == [2, 2] && self.stride == [2, 2] && self.padding == [0, 0]
+    }
+
     /// Whether the windows cover every input exactly once.
     fn tiles_input(&self) -> bool {
         self.kernel == self.stride
@@ -110,23 +115,44 @@ for_each_isa! {
         pool.check();
         assert!(x.len() == pool.input.len() && y.len() == pool.output.len());
         let channels = pool.input.channels;
-        for (row, column, rows, columns) in pool.windows() {
-            let to = y.as_mut_ptr().add(pool.output.offset(row, column));
+        let least = S::splat(f32::NEG_INFINITY);
+        for row in 0..pool.output.height {
+            let rows = pool.window(0, row);
             for c in (0..channels).step_by(S::LANES) {
                 let mask = S::first(channels - c);
-                let mut most = S::splat(f32::NEG_INFINITY);
-                for at in rows.clone() {
-                    // SAFETY: windows are clipped to the input, whose length is checked; lanes after the
-                    // last channel are masked. The same holds for every function below.
-                    let line = x.as_ptr().add(pool.input.offset(at, columns.start) + c);
-                    for k in 0..columns.len() {
-                        most = S::max(most, S::load_masked(line.add(k * channels), mask));
+                // SAFETY: windows are clipped to the input, whose length is checked; lanes after the
+                // last channel are masked. The same holds for every function below.
+                let to = y.as_mut_ptr().add(pool.output.offset(row, 0) + c);
+                if pool.is_halving() {
+                    let from = x.as_ptr().add(pool.input.offset(rows.start, 0) + c);
+                    for column in 0..pool.output.width {
+                        let from = from.add(2 * column * channels);
+                        let top = larger::<S>(from, from.add(channels), mask);
+                        let from = from.add(pool.input.row());
+                        let most = S::max(top, larger::<S>(from, from.add(channels), mask));
+                        S::store_masked(to.add(column * channels), mask, most);
                     }
+                    continue;
                 }
-                S::store_masked(to.add(c), mask, most);
+                for column in 0..pool.output.width {
+                    let columns = pool.window(1, column);
+                    let mut most = least;
+                    for at in rows.clone() {
+                        let line = x.as_ptr().add(pool.input.offset(at, columns.start) + c);
+                        for k in 0..columns.len() {
+                            most = S::max(most, S::load_masked(line.add(k * channels), mask));
+                        }
+                    }
+                    S::store_masked(to.add(column * channels), mask, most);
+                }
             }
         }
     }
+}
+
+#[inline(always)]
+unsafe fn larger<S: Simd>(a: *const f32, b: *const f32, mask: S::Mask) -> S::V {
+    unsafe { S::max(S::load_masked(a, mask), S::load_masked(b, mask)) }
 }
 
 for_each_isa! {
@@ -137,37 +163,72 @@ for_each_isa! {
         pool.check();
         assert!(x.len() == pool.input.len() && y.len() == pool.output.len());
         assert!(dy.len() == of_dy.len() && dx.len() == of_dx.len());
-        let overwrite = !accumulate && pool.tiles_input();
-        if !accumulate && !overwrite {
+        if !accumulate && !pool.tiles_input() {
             zero_interior(of_dx, dx);
         }
+        // Windows that share no input need not add to it.
+        let overwrite = !accumulate && (0..2).all(|d| pool.kernel[d] <= pool.stride[d]);
         let channels = pool.input.channels;
-        for (row, column, rows, columns) in pool.windows() {
-            let y = y.as_ptr().add(pool.output.offset(row, column));
-            let dy = dy.as_ptr().add(of_dy.offset(row, column));
+        for row in 0..pool.output.height {
+            let rows = pool.window(0, row);
             for c in (0..channels).step_by(S::LANES) {
                 let mask = S::first(channels - c);
-                let most = S::load_masked(y.add(c), mask);
-                let mut gradient = S::load_masked(dy.add(c), mask);
-                if relu {
-                    gradient = S::select(S::greater(most, S::splat(0.0)), gradient, S::splat(0.0));
-                }
-                let mut taken = S::first(0);
-                for at in rows.clone() {
-                    let line = x.as_ptr().add(pool.input.offset(at, columns.start) + c);
-                    let to = dx.as_mut_ptr().add(of_dx.offset(at, columns.start) + c);
-                    for k in (0..columns.len()).map(|k| k * channels) {
-                        let equal = S::equal(S::load_masked(line.add(k), mask), most);
-                        let wins = S::and_not(equal, taken);
-                        taken = S::or(taken, equal);
-                        let mut value = S::select(wins, gradient, S::splat(0.0));
-                        if !overwrite {
-                            value = S::add(value, S::load_masked(to.add(k), mask));
+                let y = y.as_ptr().add(pool.output.offset(row, 0) + c);
+                let dy = dy.as_ptr().add(of_dy.offset(row, 0) + c);
+                for column in 0..pool.output.width {
+                    let most = S::load_masked(y.add(column * channels), mask);
+                    let mut gradient = S::load_masked(dy.add(column * channels), mask);
+                    if relu {
+                        gradient = S::select(S::greater(most, S::splat(0.0)), gradient, S::splat(0.0));
+                    }
+                    let mut route = Route::<S> { most, gradient, taken: S::first(0), mask, overwrite };
+                    if pool.is_halving() {
+                        let line = x.as_ptr().add(pool.input.offset(rows.start, 2 * column) + c);
+                        let to = dx.as_mut_ptr().add(of_dx.offset(rows.start, 2 * column) + c);
+                        route.pass(line, to);
+                        route.pass(line.add(channels), to.add(channels));
+                        let (line, to) = (line.add(pool.input.row()), to.add(of_dx.row()));
+                        route.pass(line, to);
+                        route.pass(line.add(channels), to.add(channels));
+                        continue;
+                    }
+                    let columns = pool.window(1, column);
+                    for at in rows.clone() {
+                        let line = x.as_ptr().add(pool.input.offset(at, columns.start) + c);
+                        let to = dx.as_mut_ptr().add(of_dx.offset(at, columns.start) + c);
+                        for k in (0..columns.len()).map(|k| k * channels) {
+                            route.pass(line.add(k), to.add(k));
                         }
-                        S::store_masked(to.add(k), mask, value);
                     }
                 }
             }
+        }
+    }
+}
+
+/// The way of one window's gradient to its first largest value.
+struct Route<S: Simd> {
+    most: S::V,
+    gradient: S::V,
+    /// Lanes whose value has been found.
+    taken: S::Mask,
+    mask: S::Mask,
+    overwrite: bool,
+}
+
+impl<S: Simd> Route<S> {
+    /// Visits the next value of the window.
+    #[inline(always)]
+    unsafe fn pass(&mut self, x: *const f32, dx: *mut f32) {
+        unsafe {
+            let equal = S::equal(S::load_masked(x, self.mask), self.most);
+            let wins = S::and_not(equal, self.taken);
+            self.taken = S::or(self.taken, equal);
+            let mut value = S::select(wins, self.gradient, S::splat(0.0));
+            if !self.overwrite {
+                value = S::add(value, S::load_masked(dx, self.mask));
+            }
+            S::store_masked(dx, self.mask, value);
         }
     }
 }

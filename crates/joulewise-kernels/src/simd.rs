@@ -45,8 +45,6 @@ pub(crate) trait Simd: Copy {
     unsafe fn or(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     unsafe fn wide_zero() -> Self::Wide;
     unsafe fn wide_add(sum: Self::Wide, a: Self::V) -> Self::Wide;
-    /// `sum + a · b` in `f64`, where the product is exact.
-    unsafe fn wide_fma(sum: Self::Wide, a: Self::V, b: Self::V) -> Self::Wide;
     /// Stores all lanes.
     unsafe fn wide_store(p: *mut f64, v: Self::Wide);
 }

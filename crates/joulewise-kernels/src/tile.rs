@@ -10,6 +10,9 @@ use crate::simd::{avx2::Avx2, avx512::Avx512};
 /// Most rows that a tile of any instruction set has.
 pub(crate) const MAX_ROWS: usize = 14;
 
+/// Most values of a vector of any instruction set.
+pub(crate) const MAX_LANES: usize = 16;
+
 /// Most vectors that a row of a tile spans.
 pub(crate) const MAX_VECTORS: usize = 3;
 

@@ -89,13 +89,6 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn wide_fma(sum: Self::Wide, a: Self::V, b: Self::V) -> Self::Wide {
-        unsafe {
-            let ([a0, a1], [b0, b1]) = (widen(a), widen(b));
-            [_mm256_fmadd_pd(a0, b0, sum[0]), _mm256_fmadd_pd(a1, b1, sum[1])]
-        }
-    }
-    #[inline(always)]
     unsafe fn wide_store(p: *mut f64, v: Self::Wide) {
         unsafe {
             _mm256_storeu_pd(p, v[0]);

@@ -104,10 +104,6 @@ impl Simd for Portable {
         zip(sum, a, |s, a| s + f64::from(a))
     }
     #[inline(always)]
-    unsafe fn wide_fma(sum: Self::Wide, a: Self::V, b: Self::V) -> Self::Wide {
-        std::array::from_fn(|i| sum[i] + f64::from(a[i]) * f64::from(b[i]))
-    }
-    #[inline(always)]
     unsafe fn wide_store(p: *mut f64, v: Self::Wide) {
         unsafe { p.cast::<Self::Wide>().write_unaligned(v) }
     }
