@@ -92,6 +92,8 @@ pub(super) struct Reader<'a> {
     constants: BTreeMap<&'a str, Cow<'a, TensorProto>>,
     defined: BTreeMap<String, Defined>,
     aliases: BTreeMap<String, String>,
+    /// Numbers computed from shapes.
+    extents: BTreeMap<String, Vec<i64>>,
     node_names: BTreeSet<String>,
     /// Reshapes that are Flatten if the value has so many numbers: (node, value, numbers).
     promised_lengths: Vec<(String, String, usize)>,
@@ -133,6 +135,7 @@ impl<'a> Reader<'a> {
             constants,
             defined: BTreeMap::from([(input.name.clone(), Defined::Value)]),
             aliases: BTreeMap::new(),
+            extents: BTreeMap::new(),
             node_names: BTreeSet::new(),
             promised_lengths: Vec::new(),
         })
@@ -303,6 +306,7 @@ impl<'a> Reader<'a> {
         let taken = self.defined.contains_key(name)
             || self.constants.contains_key(name)
             || self.aliases.contains_key(name)
+            || self.extents.contains_key(name)
             || self.model.weights.get(name).is_some();
         if taken {
             return Err(call.malformed(&format!("the output `{name}` is defined twice")));
@@ -327,6 +331,38 @@ impl<'a> Reader<'a> {
         self.fresh_output(call)?;
         self.constants.insert(call.proto.output[0].as_str(), tensor);
         Ok(())
+    }
+
+    /// The numbers called `name`, where they were computed from a shape.
+    pub(super) fn computed_extents(&self, name: &str) -> Option<&[i64]> {
+        self.extents.get(self.resolve(name)).map(Vec::as_slice)
+    }
+
+    /// The node's output is numbers that belong to shapes.
+    pub(super) fn define_extents(&mut self, call: &Call, extents: Vec<i64>) -> Result<(), OnnxError> {
+        let name = self.fresh_output(call)?;
+        self.extents.insert(name, extents);
+        Ok(())
+    }
+
+    /// Adds a node before `call`'s own, for an operator that is two of ours; gives its output.
+    pub(super) fn emit_before(
+        &mut self,
+        call: &Call,
+        step: &str,
+        op: Op,
+        x: String,
+    ) -> Result<String, OnnxError> {
+        let [name, output] = [call.name.as_str(), call.output()?].map(|n| format!("{n}.{step}"));
+        if !self.node_names.insert(name.clone())
+            || self.defined.insert(output.clone(), Defined::Value).is_some()
+        {
+            return Err(
+                call.unsupported(&format!("the names `{name}` and `{output}` are needed; rename the others"))
+            );
+        }
+        self.model.graph.nodes.push(Node { name, op, inputs: vec![x], output: output.clone() });
+        Ok(output)
     }
 
     /// Moves the name of the last node's output on: it absorbs the node `call`.

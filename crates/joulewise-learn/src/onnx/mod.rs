@@ -8,6 +8,7 @@ mod attributes;
 mod decode;
 mod encode;
 mod error;
+mod extents;
 mod operators;
 mod proto;
 mod tensors;

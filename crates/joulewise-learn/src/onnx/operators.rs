@@ -13,7 +13,7 @@ use crate::tensor::{Tensor, Values};
 
 /// For the message about all others.
 const SUPPORTED: &str = "Add, AveragePool, BatchNormalization, Constant, Conv, DequantizeLinear, Dropout, Flatten, \
-     Gemm, GlobalAveragePool, Identity, MatMul, MaxPool, QuantizeLinear, Relu, Reshape, Softmax";
+     Gemm, GlobalAveragePool, Identity, MatMul, MaxPool, QuantizeLinear, ReduceMean, Relu, Reshape, Softmax";
 
 impl<'a> Reader<'a> {
     pub(super) fn read_operator(&mut self, call: &mut Call<'a>) -> Result<(), OnnxError> {
@@ -28,6 +28,7 @@ impl<'a> Reader<'a> {
             "AveragePool" => self.read_average_pool(call),
             "BatchNormalization" => self.read_batch_norm(call),
             "Constant" => self.read_constant(call),
+            "Concat" => self.read_concat(call),
             "Conv" => self.read_conv(call),
             "DequantizeLinear" => self.read_dequantize(call),
             "Dropout" => self.read_dropout(call),
@@ -35,15 +36,19 @@ impl<'a> Reader<'a> {
                 call.attributes.expect_int("axis", 1, 1)?;
                 self.read_unary(call, Op::Flatten)
             }
+            "Gather" => self.read_gather(call),
             "Gemm" => self.read_gemm(call),
             "GlobalAveragePool" => self.read_unary(call, Op::GlobalAvgPool),
             "Identity" => self.alias(call),
             "MatMul" => self.read_matmul(call),
             "MaxPool" => self.read_max_pool(call),
             "QuantizeLinear" => self.read_quantize(call),
+            "ReduceMean" => self.read_reduce_mean(call),
             "Relu" => self.read_unary(call, Op::Relu),
             "Reshape" => self.read_reshape(call),
+            "Shape" => self.read_shape(call),
             "Softmax" => self.read_softmax(call),
+            "Unsqueeze" => self.read_unsqueeze(call),
             "QLinearConv" | "QLinearMatMul" | "ConvInteger" | "MatMulInteger" => {
                 Err(call.unsupported("quantised models are read in the QDQ format; export it as QDQ"))
             }
@@ -173,10 +178,31 @@ impl<'a> Reader<'a> {
         self.read_unary(call, Op::AvgPool2d(window))
     }
 
+    /// The mean over height and width, which some models write instead of a pool.
+    fn read_reduce_mean(&mut self, call: &mut Call) -> Result<(), OnnxError> {
+        call.attributes.expect_int("noop_with_empty_axes", 0, 0)?;
+        let keeps_dimensions = call.attributes.int("keepdims", 1)? != 0;
+        let axes = match call.attributes.ints("axes") {
+            Some(axes) => Some(axes.to_vec()),
+            None => self.extents(call, 1)?,
+        };
+        let is = |axis: &i64, place| *axis == place || *axis == place - 4;
+        match axes.as_deref() {
+            Some([a, b]) if (is(a, 2) && is(b, 3)) || (is(a, 3) && is(b, 2)) => {}
+            _ => return Err(call.unsupported("only the mean over height and width is supported")),
+        }
+        let x = self.value(call, 0)?;
+        if keeps_dimensions {
+            return self.emit(call, Op::GlobalAvgPool, vec![x]);
+        }
+        let pooled = self.emit_before(call, "pooled", Op::GlobalAvgPool, x)?;
+        self.emit(call, Op::Flatten, vec![pooled])
+    }
+
     fn read_reshape(&mut self, call: &mut Call) -> Result<(), OnnxError> {
         call.attributes.expect_int("allowzero", 0, 0)?;
         let x = self.value(call, 0)?;
-        let target = self.constant(call, 1).map(tensors::read_integers).transpose()?;
+        let target = self.extents(call, 1)?;
         let refuse = || {
             call.unsupported(
                 "only a reshape to one vector per example is supported; use a Flatten layer (torch.flatten(x, 1))",

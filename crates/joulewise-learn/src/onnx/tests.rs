@@ -152,6 +152,54 @@ fn gemm_without_transposition_identity_and_constants() {
     assert_eq!(result(&foreign(nodes, &[1, 2, 2], vec![]), &[1.0, 10.0, 100.0, 1000.0]), [4321.0]);
 }
 
+/// As PyTorch exports `x.view(x.size(0), -1)`.
+#[test]
+fn a_shape_computed_from_the_batch_is_a_flatten() {
+    let number = |name: &str, dims: &[i64], int64_data: Vec<i64>| TensorProto {
+        name: name.to_owned(),
+        dims: dims.to_vec(),
+        data_type: data_type::INT64,
+        int64_data,
+        ..TensorProto::default()
+    };
+    let zero =
+        || vec![number("zero", &[], vec![0]), number("rest", &[1], vec![-1]), number("one", &[], vec![1])];
+    let nodes = |index: &str| {
+        vec![
+            call("Shape", &["x"], "shape", vec![]),
+            call("Gather", &["shape", index], "n", vec![AttributeProto { i: Some(0), ..attribute("axis") }]),
+            call("Unsqueeze", &["n", "zero"], "ns", vec![]),
+            call(
+                "Concat",
+                &["ns", "rest"],
+                "target",
+                vec![AttributeProto { i: Some(0), ..attribute("axis") }],
+            ),
+            call("Reshape", &["x", "target"], "y", vec![]),
+        ]
+    };
+    let x: Vec<f32> = (0..8).map(|i| i as f32).collect();
+    assert_eq!(result(&foreign(nodes("zero"), &[2, 2, 2], zero()), &x), x);
+    let error = read(&foreign(nodes("one"), &[2, 2, 2], zero())).unwrap_err().to_string();
+    assert!(error.contains("(Gather): only the size of the batch"), "{error}");
+}
+
+#[test]
+fn a_mean_over_the_image_is_a_pool() {
+    let attributes = |axes: &[i64], keep| {
+        let axes = AttributeProto { ints: axes.to_vec(), ..attribute("axes") };
+        vec![axes, AttributeProto { i: Some(keep), ..attribute("keepdims") }]
+    };
+    for keep in [0, 1] {
+        let nodes = vec![call("ReduceMean", &["x"], "y", attributes(&[-1, 2], keep))];
+        let proto = foreign(nodes, &[2, 1, 2], vec![]);
+        assert_eq!(result(&proto, &[1.0, 3.0, 5.0, 9.0]), [2.0, 7.0]);
+        assert_eq!(read(&proto).unwrap().graph.nodes.len(), 2 - keep as usize);
+    }
+    let nodes = vec![call("ReduceMean", &["x"], "y", attributes(&[1], 1))];
+    assert!(read(&foreign(nodes, &[2, 1, 2], vec![])).unwrap_err().to_string().contains("height and width"));
+}
+
 #[test]
 fn what_cannot_be_represented_is_named() {
     let refused = |node: NodeProto, initializer: Vec<TensorProto>| {
