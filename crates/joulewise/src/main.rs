@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use joulewise::commands::improve::Improve;
+use joulewise::commands::measure::Measure;
 use joulewise::{exit, hint};
 
 /// Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
@@ -17,12 +18,14 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     Improve(Box<Improve>),
+    Measure(Measure),
 }
 
 impl Command {
     fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Improve(improve) => improve.run(),
+            Self::Measure(measure) => measure.run(),
         }
     }
 }

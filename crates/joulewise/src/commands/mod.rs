@@ -4,3 +4,4 @@
 //! error that `main` prints with its hints.
 
 pub mod improve;
+pub mod measure;
