@@ -128,7 +128,8 @@ impl Meter {
             self.lose(&name, &why);
         }
         // The time of a child moves from one account of the kernel to another when it ends; the sum may dip.
-        self.cpu_s = self.cpu_s.max(tree_cpu_time_s() - self.cpu_start_s);
+        let looked_up = self.sources.iter().find_map(|active| active.reading.tree_cpu_s);
+        self.cpu_s = self.cpu_s.max(looked_up.unwrap_or_else(tree_cpu_time_s) - self.cpu_start_s);
         self.totals()
     }
 
@@ -201,6 +202,7 @@ impl Meter {
 impl Active {
     /// Takes a reading, or says why there will be none any more.
     fn read(&mut self, caveats: &mut Vec<Caveat>) -> Option<String> {
+        self.reading.tree_cpu_s = None;
         let failed = self.source.read(&mut self.reading).err();
         caveats.append(&mut self.reading.caveats);
         let Some(error) = failed else {

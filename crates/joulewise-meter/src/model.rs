@@ -23,11 +23,10 @@
 //! machine adds neighbours and turbo frequencies that cannot be seen from inside: the interval is ×0.6 to ×1.7, and
 //! ×0.35 to ×2.3 for a processor that the table lacks. All of it is scale: it cancels in a ratio of two readings.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::energy::Method;
-use crate::process::tree_cpu_time_s;
+use crate::process::{read_proc, tree_cpu_time_s};
 use crate::processor::Family;
 use crate::source::{Domain, Place, ReadError, Reading, Source};
 
@@ -83,7 +82,9 @@ impl Source for Model {
     fn read(&mut self, into: &mut Reading) -> Result<(), ReadError> {
         into.at = Instant::now();
         let busy = self.load.busy_share(into.at);
-        self.charge(tree_cpu_time_s(), busy);
+        let cpu_s = tree_cpu_time_s();
+        self.charge(cpu_s, busy);
+        into.tree_cpu_s = Some(cpu_s);
         into.joules[0] = self.joules;
         into.lag_j[0] = 0.0;
         Ok(())
@@ -128,7 +129,7 @@ fn share(before: (u64, u64), now: (u64, u64)) -> Option<f64> {
 }
 
 fn read_ticks() -> Option<(u64, u64)> {
-    ticks(&fs::read_to_string("/proc/stat").ok()?)
+    ticks(&read_proc("/proc/stat")?)
 }
 
 /// The machine's busy and idle ticks since it started, from the text of `/proc/stat`.

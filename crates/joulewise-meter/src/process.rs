@@ -1,6 +1,8 @@
 //! CPU time of this process and of everything that it started.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
 
 use crate::sys;
 
@@ -26,7 +28,7 @@ pub fn tree_cpu_time_s() -> f64 {
 /// CPU time of a running process and of the descendants that it waited for, in seconds.
 fn cpu_s_of_branch(pid: i32) -> f64 {
     let own = sys::cpu_s_of(pid).unwrap_or(0.0);
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = read_proc(format!("/proc/{pid}/stat")).unwrap_or_default();
     own + waited_for_ticks(&stat).unwrap_or(0) as f64 / sys::ticks_per_s()
 }
 
@@ -58,10 +60,27 @@ fn children(pid: i32) -> Vec<i32> {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let mut found = Vec::new();
     for thread in threads.flatten() {
-        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        let list = read_proc(thread.path().join("children")).unwrap_or_default();
         found.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
     found
+}
+
+/// The text of a file below `/proc`, whose length is not known before it is read: the standard library would feel its
+/// way in small steps, each a system call that the kernel answers slowly.
+pub(crate) fn read_proc(path: impl AsRef<Path>) -> Option<String> {
+    let mut text = Vec::with_capacity(4096);
+    let mut file = File::open(path).ok()?;
+    loop {
+        text.reserve(4096);
+        let filled = text.len();
+        text.resize(text.capacity(), 0);
+        let length = file.read(&mut text[filled..]).ok()?;
+        text.truncate(filled + length);
+        if length == 0 {
+            return Some(String::from_utf8_lossy(&text).into_owned());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub struct Reading {
     pub joules: Vec<f64>,
     /// How many joules the counter may lag behind, in the order of the domains.
     pub lag_j: Vec<f64>,
+    /// CPU time of the process tree, if the source had to look it up: the reader need not do so again.
+    pub tree_cpu_s: Option<f64>,
     /// What happened since the last reading, as a counter that was reset. The reader takes them out.
     pub caveats: Vec<Caveat>,
 }
@@ -65,6 +67,7 @@ impl Reading {
             at: Instant::now(),
             joules: vec![0.0; domains],
             lag_j: vec![0.0; domains],
+            tree_cpu_s: None,
             caveats: Vec::new(),
         }
     }
