@@ -52,7 +52,9 @@ impl Reader<'_> {
             match self.extents(call, index)? {
                 Some(extents) => joined.extend(extents),
                 None => {
-                    return Err(call.unsupported("values cannot be concatenated, only the numbers of a shape"));
+                    return Err(
+                        call.unsupported("values cannot be concatenated, only the numbers of a shape")
+                    );
                 }
             }
         }
