@@ -1,7 +1,10 @@
 //! `cargo xtask ci`: what every change must pass.
 
-use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
 use joulewise_kernels::isa::{ISA_VARIABLE, Isa};
+use serde_json::Value;
 
 use crate::process::{cargo, command, output, say, show};
 
@@ -13,12 +16,48 @@ pub(crate) fn run() -> Result<()> {
     doc.env("RUSTDOCFLAGS", "-D warnings");
     show(doc)?;
     show(cargo(&["test", "--workspace"]))?;
+    let tests = arithmetic_tests()?;
     for isa in unforced() {
-        let mut test = cargo(&["test", "--package", "joulewise-kernels", "--package", "joulewise-learn"]);
-        test.env(ISA_VARIABLE, isa.name());
-        show(test)?;
+        for test in &tests {
+            let mut command = command(&test.program, ["--quiet"]);
+            command.current_dir(&test.folder).env(ISA_VARIABLE, isa.name());
+            show(command)?;
+        }
     }
     deny()
+}
+
+/// A test program that `cargo test --workspace` has built.
+struct TestProgram {
+    program: PathBuf,
+    /// The folder of its package.
+    folder: PathBuf,
+}
+
+/// The test programs of the crates whose results depend on the instruction set.
+///
+/// They are run as they are: `cargo test --package` would resolve other features and build everything again.
+fn arithmetic_tests() -> Result<Vec<TestProgram>> {
+    let built = output(cargo(&["test", "--workspace", "--no-run", "--message-format=json"]))?;
+    ensure!(built.status.success(), "cargo test --no-run ended with {}", built.status);
+    let messages = serde_json::Deserializer::from_slice(&built.stdout).into_iter::<Value>();
+    let mut tests = Vec::new();
+    for message in messages {
+        let message = message.context("cargo printed a message that is not JSON")?;
+        let (Some(program), Some(manifest)) =
+            (message["executable"].as_str(), message["manifest_path"].as_str())
+        else {
+            continue;
+        };
+        let folder = Path::new(manifest).parent().unwrap_or(Path::new("."));
+        let is_arithmetic =
+            ["joulewise-kernels", "joulewise-learn"].iter().any(|name| folder.ends_with(name));
+        if is_arithmetic && message["profile"]["test"] == true {
+            tests.push(TestProgram { program: program.into(), folder: folder.into() });
+        }
+    }
+    ensure!(!tests.is_empty(), "found no test programs of joulewise-kernels and joulewise-learn");
+    Ok(tests)
 }
 
 /// The instruction sets of this machine that `cargo test` does not choose by itself: all but the widest.
