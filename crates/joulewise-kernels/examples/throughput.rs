@@ -4,7 +4,7 @@
 //! `JOULEWISE_ISA` chooses the instruction set. Every number is the best of many repetitions.
 #![allow(unsafe_code)]
 
-use joulewise_kernels::{Aligned, Conv, Image, Isa, Packed, batch_norm, elementwise, gemm, pool::Pool};
+use joulewise_kernels::{Aligned, Conv, Image, Isa, Packed, batch_norm, elementwise, gemm, int8, pool::Pool};
 use std::hint::black_box;
 use std::io::{self, Write};
 use std::time::Instant;
@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
     let out = &mut io::stdout().lock();
     let peak = peak(isa);
     writeln!(out, "{isa}: peak {peak:.1} GFLOP/s; below in GFLOP/s and % of it")?;
-    writeln!(out, "{:<12}{:>16}{:>16}{:>16}", "", "forward", "data", "weights")?;
+    writeln!(out, "{:<12}{:>16}{:>16}{:>16}{:>16}", "", "forward", "data", "weights", "int8 forward")?;
     for (name, shape, window) in LAYERS.into_iter().filter(|layer| layer.0.contains(&filter)) {
         let conv = conv(shape, window);
         line(out, name, 2.0 * conv.macs() as f64, peak, conv_seconds(isa, &conv))?;
@@ -62,7 +62,7 @@ fn main() -> io::Result<()> {
 /// Rows of a batch for the linear layers.
 const ROWS: usize = 64;
 
-fn line(out: &mut impl Write, name: &str, flop: f64, peak: f64, seconds: [f64; 3]) -> io::Result<()> {
+fn line(out: &mut impl Write, name: &str, flop: f64, peak: f64, seconds: [f64; 4]) -> io::Result<()> {
     write!(out, "{name:<12}")?;
     for gflops in seconds.map(|s| flop / s * 1e-9) {
         write!(out, "{gflops:>10.1} {:>4.0}%", 100.0 * gflops / peak)?;
@@ -86,8 +86,8 @@ fn conv([height, width, cin, cout, groups]: [usize; 5], [kernel, stride, padding
     conv
 }
 
-/// Seconds for one image: forward, data gradient, weight gradient. Eight images take turns, as in a step.
-fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 3] {
+/// Seconds for one image: forward, data gradient, weight gradient, integer forward. Eight images take turns, as in a step.
+fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 4] {
     const IMAGES: usize = 8;
     let lens = [conv.input.len(), conv.output.len(), conv.input.len()].map(|len| len * IMAGES);
     let [mut x, mut y, mut dx] = lens.map(Aligned::zeros);
@@ -101,6 +101,9 @@ fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 3] {
     let [mut forward, mut backward] = [Packed::new(), Packed::new()];
     conv.pack_forward(isa, w, &mut forward);
     conv.pack_backward(isa, w, &mut backward);
+    let q_w = int8::pack_conv(isa, conv, &vec![1; conv.weights()], None, 0);
+    let (q_x, mut q_y) = (vec![1_u8; lens[0] + int8::SLACK], vec![0_u8; lens[1]]);
+    let scale = vec![0.01; conv.output.channels];
     let pairs = |y: &mut [f32], run: &mut dyn FnMut(&[f32], &mut [f32])| {
         for (x, y) in x.chunks_exact(conv.input.len()).zip(y.chunks_exact_mut(conv.output.len())) {
             run(x, y);
@@ -120,22 +123,39 @@ fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 3] {
                 conv.backward_weights(isa, x, dy, dw);
             }
         }),
+        best(|| {
+            for (x, q) in q_x
+                .windows(conv.input.len() + int8::SLACK)
+                .step_by(conv.input.len())
+                .zip(q_y.chunks_exact_mut(conv.output.len()))
+            {
+                let output = int8::Output::U8 { q, scale: &scale, zero: 128, lowest: 0 };
+                int8::conv_forward(isa, conv, x, &q_w, output);
+            }
+        }),
     ]
     .map(|seconds| seconds / IMAGES as f64)
 }
 
-/// Seconds for a batch: forward, data gradient, weight gradient.
-fn linear_seconds(isa: Isa, inputs: usize, outputs: usize) -> [f64; 3] {
+/// Seconds for a batch: forward, data gradient, weight gradient, integer forward.
+fn linear_seconds(isa: Isa, inputs: usize, outputs: usize) -> [f64; 4] {
     let (mut x, mut y) = (vec![0.5; ROWS * inputs], vec![0.5; ROWS * outputs]);
     let w = vec![0.25; inputs * outputs];
     let mut dw = w.clone();
     let [mut forward, mut backward] = [Packed::new(), Packed::new()];
+    let q_w = int8::pack_linear(isa, inputs, outputs, &vec![1; inputs * outputs], None, 0);
+    let (q_x, mut q_y) = (vec![1_u8; ROWS * inputs + int8::SLACK], vec![0_u8; ROWS * outputs]);
+    let scale = vec![0.01; outputs];
     gemm::pack(isa, inputs, outputs, &w, &mut forward);
     gemm::pack_transposed(isa, outputs, inputs, &w, &mut backward);
     [
         best(|| gemm::linear_forward(isa, ROWS, inputs, outputs, &x, &forward, None, true, &mut y)),
         best(|| gemm::linear_backward_data(isa, ROWS, inputs, outputs, &y, &backward, &mut x)),
         best(|| gemm::linear_backward_weights(isa, ROWS, inputs, outputs, &x, &y, 0..inputs, &mut dw)),
+        best(|| {
+            let output = int8::Output::U8 { q: &mut q_y, scale: &scale, zero: 128, lowest: 0 };
+            int8::linear_forward(isa, ROWS, inputs, outputs, &q_x, &q_w, output);
+        }),
     ]
 }
 

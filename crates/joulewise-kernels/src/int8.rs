@@ -192,29 +192,31 @@ fn product(
             // SAFETY: the processor has the instruction set, and the last group of the last row lies within
             // the input and the weights, all just checked.
             unsafe { tile::tile(isa, block.len, panel.vectors)(&reduction, &mut operands) };
-            for (sums, at) in sums.iter().zip(block.c).take(block.len) {
-                finish(
-                    isa,
-                    &sums[..panel.columns],
-                    &offsets[column..],
-                    column,
-                    output,
-                    start + panel.start + at,
-                );
+            let mut starts = block.c;
+            for at in &mut starts {
+                *at += start + panel.start;
             }
+            let offsets = &offsets[column..column + panel.columns];
+            finish(isa, &sums[..block.len], &starts, offsets, column, output);
         }
     }
 }
 
-/// Stores the sums of adjacent channels from `channel` on at `at`.
-fn finish(isa: Isa, sums: &[i32], offsets: &[i32], channel: usize, output: &mut Output, at: usize) {
+/// Stores rows of sums of the channels from `first` on, as many as `offsets`, at `starts`.
+fn finish(
+    isa: Isa,
+    sums: &[[i32; MAX_COLUMNS]],
+    starts: &[usize],
+    offsets: &[i32],
+    first: usize,
+    output: &mut Output,
+) {
     match output {
         Output::U8 { q, scale, zero, lowest } => {
-            let q = &mut q[at..at + sums.len()];
-            tile::requantise(isa, sums, offsets, &scale[channel..], *zero, *lowest, q);
+            tile::requantise(isa, sums, starts, offsets, &scale[first..], *zero, *lowest, q);
         }
         Output::F32 { y, scale, relu } => {
-            tile::dequantise(isa, sums, offsets, &scale[channel..], *relu, &mut y[at..at + sums.len()]);
+            tile::dequantise(isa, sums, starts, offsets, &scale[first..], *relu, y);
         }
     }
 }

@@ -3,21 +3,27 @@
 
 use crate::simd::for_each_isa;
 
+/// 1.5 · 2²³: a sum with it has no bits left for a fraction, and its lowest bits are those of the integer.
+/// Unlike the instructions for rounding and conversion, addition is the same everywhere.
+const SHIFT: f32 = 12_582_912.0;
+
 /// Rounds halves to even. The argument's size must be below 2²².
-///
-/// Adding 1.5 · 2²³ leaves no bits for the fraction; unlike the rounding instruction it exists everywhere.
 #[inline(always)]
-pub(crate) fn round_half_even(x: f32) -> f32 {
-    const SHIFT: f32 = 12_582_912.0;
+fn round_half_even(x: f32) -> f32 {
     (x + SHIFT) - SHIFT
+}
+
+/// `x` rounded, plus `zero`, within `lowest..=highest`; `x` must not be NaN.
+#[inline(always)]
+fn rounded(x: f32, zero: f32, lowest: f32, highest: f32) -> f32 {
+    // Beyond ±512 the result saturates whatever the zero point is.
+    (round_half_even(x.clamp(-512.0, 512.0)) + zero).max(lowest).min(highest)
 }
 
 /// The nearest `u8` to `x + zero`, at least `lowest`.
 #[inline(always)]
 pub(crate) fn to_u8(x: f32, zero: u8, lowest: u8) -> u8 {
-    // Beyond ±512 the result saturates whatever the zero point is.
-    let x = round_half_even(x.clamp(-512.0, 512.0)) + f32::from(zero);
-    x.clamp(f32::from(lowest), 255.0) as u8
+    (rounded(x, f32::from(zero), f32::from(lowest), 255.0) + SHIFT).to_bits() as u8
 }
 
 for_each_isa! {
@@ -35,8 +41,7 @@ for_each_isa! {
     pub fn quantise_signed<S>(x: &[f32], scale: f32, zero: i8, q: &mut [i8]) {
         assert_eq!(x.len(), q.len());
         for (q, x) in q.iter_mut().zip(x) {
-            let x = round_half_even((x / scale).clamp(-512.0, 512.0)) + f32::from(zero);
-            *q = x.clamp(-128.0, 127.0) as i8;
+            *q = (rounded(x / scale, f32::from(zero), -128.0, 127.0) + SHIFT).to_bits() as i8;
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Integer convolution with one input and one output channel in every group.
 
 use super::Output;
+use super::tile::MAX_COLUMNS;
 use crate::conv::Conv;
 use crate::int8::finish;
 use crate::isa::Isa;
 use crate::simd::for_each_isa;
 
 /// Channels that are summed at once.
-const BLOCK: usize = 32;
+const BLOCK: usize = MAX_COLUMNS;
 
 /// Weights are `[kh][kw][channels]`; lengths are checked by the caller.
 pub(super) fn forward(isa: Isa, conv: &Conv, x: &[u8], w: &[i8], offsets: &[i32], output: &mut Output) {
@@ -20,9 +21,9 @@ pub(super) fn forward(isa: Isa, conv: &Conv, x: &[u8], w: &[i8], offsets: &[i32]
             let to = conv.output.offset(row, column);
             for c in (0..channels).step_by(BLOCK) {
                 let block = BLOCK.min(channels - c);
-                let mut sums = [0; BLOCK];
-                window_sums(isa, conv, &x[window + c..], &w[c..], &mut sums[..block]);
-                finish(isa, &sums[..block], &offsets[c..], c, output, to + c);
+                let mut sums = [[0; BLOCK]];
+                window_sums(isa, conv, &x[window + c..], &w[c..], &mut sums[0][..block]);
+                finish(isa, &sums, &[to + c], &offsets[c..c + block], c, output);
             }
         }
     }
