@@ -5,10 +5,14 @@
 //! `duplicates` and `coreset` find out which of them a training can do without.
 
 mod batch;
+mod cifar;
 mod error;
+mod folder;
 mod glyphs;
 mod idx;
 mod normalise;
+mod parquet;
+mod picture;
 mod split;
 
 use std::fs;
@@ -92,10 +96,14 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Dataset, DataError> {
     let files = Files::at(path)?;
     let dataset = if files.any(idx::is_images) {
         idx::load(&files)?
+    } else if files.any(parquet::is_parquet) {
+        parquet::load(&files, options.skip_bad)?
+    } else if files.any(cifar::is_batch) {
+        cifar::load(&files)?
     } else {
-        return Err(files.unknown());
+        let folder = if path.is_dir() { folder::load(path, files.name(), options.skip_bad)? } else { None };
+        folder.ok_or_else(|| files.unknown())?
     };
-    let _ = options;
     check(path, dataset)
 }
 
@@ -258,5 +266,14 @@ mod tests {
             assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (60_000, 10_000));
             assert_eq!(dataset.train.shape, [1, 28, 28]);
         }
+    }
+
+    #[test]
+    fn real_cifar10_is_read() {
+        let Some(folder) = real("cifar10") else { return };
+        let dataset = load(&folder, &LoadOptions::default()).unwrap();
+        assert_eq!(dataset.classes.len(), 10);
+        assert_eq!((dataset.train.len(), dataset.test.unwrap().len()), (50_000, 10_000));
+        assert_eq!(dataset.train.shape, [3, 32, 32]);
     }
 }

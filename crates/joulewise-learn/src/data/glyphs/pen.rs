@@ -19,7 +19,7 @@ pub(super) fn write(character: &Character, draw: &mut Stream, image: &mut [u8]) 
     let blur = draw.uniform(1.0, 2.6);
     let paper = draw.uniform(0.0, 0.15);
     let ink = draw.uniform(0.45, 1.0);
-    let noise = draw.uniform(0.02, 0.14);
+    let noise = draw.uniform(0.02, 0.12);
 
     let mut distances = [f32::INFINITY; SIDE * SIDE];
     let mut points = Vec::with_capacity(64);
@@ -32,12 +32,22 @@ pub(super) fn write(character: &Character, draw: &mut Stream, image: &mut [u8]) 
             near_segment(ends[0], ends[1], half_width + blur, &mut distances);
         }
     }
+    if draw.below(3) == 0 {
+        let (from, to) = scratch(draw);
+        near_segment(from, to, half_width + blur, &mut distances);
+    }
     for (pixel, &squared) in image.iter_mut().zip(&distances) {
         let inside = ((half_width - squared.sqrt()) / blur + 0.5).clamp(0.0, 1.0);
         let covered = inside * inside * (3.0 - 2.0 * inside);
         let level = paper + (ink - paper) * covered + noise * normal(draw);
         *pixel = (level.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
     }
+}
+
+/// A short stroke that belongs to no character, anywhere in the image.
+fn scratch(draw: &mut Stream) -> (Point, Point) {
+    let from = (draw.uniform(2.0, SIDE as f32 - 2.0), draw.uniform(2.0, SIDE as f32 - 2.0));
+    (from, (from.0 + draw.uniform(-7.0, 7.0), from.1 + draw.uniform(-7.0, 7.0)))
 }
 
 /// Close to a normal draw of mean 0 and deviation 1: the sum of eight uniform bytes, whose mean is 1020
@@ -50,7 +60,7 @@ fn normal(draw: &mut Stream) -> f32 {
 /// The points of a stroke, each a little off its place, curves cut into straight pieces.
 fn trace(stroke: &Stroke, draw: &mut Stream, points: &mut Vec<Point>) {
     let mut loose =
-        |&(x, y): &Point| (x - 0.5 + draw.uniform(-0.045, 0.045), y - 0.5 + draw.uniform(-0.045, 0.045));
+        |&(x, y): &Point| (x - 0.5 + draw.uniform(-0.085, 0.085), y - 0.5 + draw.uniform(-0.085, 0.085));
     points.clear();
     match stroke {
         Stroke::Line(corners) => points.extend(corners.iter().map(loose)),
@@ -97,16 +107,16 @@ struct Hand {
 impl Hand {
     fn drawn(draw: &mut Stream) -> Self {
         // Tangent of half the angle: rotations without sines.
-        let half = draw.uniform(-0.16, 0.16);
+        let half = draw.uniform(-0.12, 0.12);
         let (cos, sin) = ((1.0 - half * half) / (1.0 + half * half), 2.0 * half / (1.0 + half * half));
-        let shear = draw.uniform(-0.3, 0.3);
-        let (wide, high) = (draw.uniform(13.5, 21.0), draw.uniform(16.0, 22.0));
+        let shear = draw.uniform(-0.22, 0.22);
+        let (wide, high) = (draw.uniform(14.5, 19.5), draw.uniform(17.0, 21.0));
         let matrix = [[cos * wide, (cos * shear - sin) * high], [sin * wide, (sin * shear + cos) * high]];
         let centre = (SIDE as f32 - 1.0) / 2.0;
-        let middle = (centre + draw.uniform(-2.2, 2.2), centre + draw.uniform(-2.2, 2.2));
+        let middle = (centre + draw.uniform(-1.0, 1.0), centre + draw.uniform(-1.0, 1.0));
         let mut lattice = [[(0.0, 0.0); LATTICE]; LATTICE];
         for point in lattice.as_flattened_mut() {
-            *point = (draw.uniform(-0.17, 0.17), draw.uniform(-0.17, 0.17));
+            *point = (draw.uniform(-0.27, 0.27), draw.uniform(-0.27, 0.27));
         }
         Self { matrix, middle, lattice }
     }
