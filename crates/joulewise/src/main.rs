@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use joulewise::commands::improve::Improve;
+use joulewise::commands::ledger::Ledger;
 use joulewise::commands::measure::Measure;
+use joulewise::commands::report::Report;
+use joulewise::commands::runs::Runs;
 use joulewise::{exit, hint};
 
 /// Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
@@ -19,6 +22,9 @@ struct Cli {
 enum Command {
     Improve(Box<Improve>),
     Measure(Measure),
+    Runs(Runs),
+    Report(Report),
+    Ledger(Ledger),
 }
 
 impl Command {
@@ -26,6 +32,9 @@ impl Command {
         match self {
             Self::Improve(improve) => improve.run(),
             Self::Measure(measure) => measure.run(),
+            Self::Runs(runs) => runs.run(),
+            Self::Report(report) => report.run(),
+            Self::Ledger(ledger) => ledger.run(),
         }
     }
 }

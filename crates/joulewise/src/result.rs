@@ -23,6 +23,9 @@ pub struct RunResult {
     pub life: Life,
     /// The metric that candidates are held to, as in `accuracy`.
     pub metric: String,
+    /// Whether a larger value of the metric is better.
+    #[serde(default)]
+    pub goal: Goal,
     /// Largest admitted loss of the metric against the baseline, a fraction.
     pub max_drop: f64,
     /// The model that everything is compared with.
@@ -51,6 +54,17 @@ pub enum RunState {
     Complete,
     /// Interrupted; `--resume` continues it.
     Partial,
+}
+
+/// Which values of a metric are better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// Larger ones, as of an accuracy.
+    #[default]
+    Max,
+    /// Smaller ones, as of a loss.
+    Min,
 }
 
 /// How long and how often a model will be used.
@@ -172,7 +186,7 @@ pub enum BreakEven {
     Never,
     /// It saves to make and costs to run: cheaper up to `n` inferences.
     Until {
-        /// Best estimate.
+        /// Best estimate; where the interval is open, its lower end.
         n: f64,
         /// Lower end of its interval.
         low: f64,

@@ -4,4 +4,7 @@
 //! error that `main` prints with its hints.
 
 pub mod improve;
+pub mod ledger;
 pub mod measure;
+pub mod report;
+pub mod runs;

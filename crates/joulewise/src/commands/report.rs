@@ -1,0 +1,48 @@
+//! `joulewise report`: what a run found, in the terminal and as a page.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::card::Card;
+use crate::result::RunResult;
+use crate::run::{self, Run};
+use crate::{events, exit, report};
+
+/// Show what a run found, and write its report again.
+#[derive(Debug, clap::Args)]
+pub struct Report {
+    /// The run's id or the beginning of it, or @last.
+    pub run: String,
+    /// The folder that run folders are made in.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Write result.json as it is in the run's folder.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Report {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let run = Run::open(&self.out, &self.run)?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            out.write_all(run.text(run::RESULT)?.as_bytes())?;
+            return Ok(ExitCode::from(exit::OK));
+        }
+        let result = run.result()?;
+        write(&run, &result, &[])?;
+        let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        out.write_all(report::terminal::table(&result, report::terminal::width(), colour).as_bytes())?;
+        writeln!(out, "\n{}", run.path(run::REPORT).display())?;
+        Ok(ExitCode::from(exit::OK))
+    }
+}
+
+/// Writes `report.html` from the run's folder and `result`. A run without a log or a recipe has a report too.
+pub fn write(run: &Run, result: &RunResult, cards: &[Card]) -> run::Result<()> {
+    let events = run.text(run::EVENTS).map(|log| events::parse(&log)).unwrap_or_default();
+    let recipe = run.recipe().unwrap_or_default();
+    run.write_atomic(run::REPORT, report::html(result, &events, &recipe, cards).as_bytes())
+}

@@ -1,0 +1,531 @@
+//! The arithmetic of energy over a model's life: what it costs, when it has paid for itself, which candidates
+//! are worth a look, and the sentence that a run ends with.
+//!
+//! All energies of a run share the scale of its source, so the scale cancels wherever two of them are divided.
+//! Break-even points therefore carry only the interval of the paired ratio of running costs.
+
+use std::collections::BTreeSet;
+
+use joulewise_meter::Energy;
+
+use crate::report::quantity;
+use crate::result::{
+    BreakEven, Candidate, Entry, Goal, Ledger, Life, MetricValue, Ratio, RunResult, RunState, Status,
+};
+
+/// What a model asks for, whatever its life turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlay {
+    /// Everything spent before the first inference, the first training included.
+    pub once: Energy,
+    /// Running the winning recipe once more.
+    pub training: Energy,
+    /// One inference.
+    pub per_inference: Energy,
+}
+
+impl Outlay {
+    /// The outlay of a candidate whose inference is priced at batch size `batch`.
+    ///
+    /// `None` where a part of it is unknown: a candidate that failed, or an inference nobody measured.
+    pub fn of(candidate: &Candidate, batch: usize) -> Option<Self> {
+        Some(Self {
+            once: candidate.cost_to_make_j?,
+            training: candidate.training_j.unwrap_or_else(Energy::zero),
+            per_inference: *candidate.energy_per_inference_j.by_batch.get(&batch.to_string())?,
+        })
+    }
+
+    /// Energy over the whole of `life`.
+    pub fn over(&self, life: &Life) -> Energy {
+        life_cost(self.once, self.training, self.per_inference, life)
+    }
+
+    /// Best estimate, in joules, of everything but the inferences.
+    fn fixed_j(&self, life: &Life) -> f64 {
+        self.once.value + life.retrainings * self.training.value
+    }
+}
+
+/// `once + retrainings · training + inferences · per_inference`.
+pub fn life_cost(once: Energy, training: Energy, per_inference: Energy, life: &Life) -> Energy {
+    once + training.scaled(life.retrainings) + per_inference.scaled(life.inferences)
+}
+
+/// After how many inferences `candidate` has paid for itself against `baseline`.
+///
+/// `ratio` is the candidate's cost of one inference over the baseline's, from paired measurements; it is exactly
+/// 1 where both run the same graph. A saving whose interval contains zero is [`BreakEven::NotShown`]; where such
+/// a candidate was cheaper to make, it stays cheaper at least up to the lower end of the interval.
+pub fn break_even(candidate: &Outlay, baseline: &Outlay, ratio: Ratio, life: &Life) -> BreakEven {
+    let extra = candidate.fixed_j(life) - baseline.fixed_j(life);
+    let saving = |ratio: f64| baseline.per_inference.value * (1.0 - ratio);
+    let (best, least, most) = (saving(ratio.value), saving(ratio.high), saving(ratio.low));
+    if extra <= 0.0 {
+        if least > 0.0 || (extra < 0.0 && least == 0.0) {
+            BreakEven::Immediately
+        } else if extra == 0.0 {
+            if most < 0.0 { BreakEven::Never } else { BreakEven::NotShown }
+        } else if most < 0.0 {
+            BreakEven::Until { n: extra / best, low: extra / least, high: Some(extra / most) }
+        } else {
+            BreakEven::Until { n: extra / least, low: extra / least, high: None }
+        }
+    } else if least > 0.0 {
+        BreakEven::At { n: extra / best, low: extra / most, high: Some(extra / least) }
+    } else if most <= 0.0 {
+        BreakEven::Never
+    } else {
+        BreakEven::NotShown
+    }
+}
+
+/// Inferences after which the saving of `candidate` has repaid `joules`, as those of the whole search.
+///
+/// `None` where no saving is shown.
+pub fn repaid_after(joules: f64, candidate: &Candidate, baseline: &Outlay) -> Option<f64> {
+    let ratio = candidate.cpu_ratio?;
+    (ratio.high < 1.0).then(|| joules / (baseline.per_inference.value * (1.0 - ratio.value)))
+}
+
+/// A candidate as a point of the trade between quality and energy.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TradeOff {
+    /// The metric, larger or smaller being better as the goal says.
+    pub metric: f64,
+    /// Joules of one inference.
+    pub energy_j: f64,
+}
+
+/// Indices of the points that no other point beats in both respects, from the cheapest to the dearest.
+///
+/// Of equal points the first one stays.
+pub fn pareto_front(points: &[TradeOff], goal: Goal) -> Vec<usize> {
+    let gain = |i: usize| match goal {
+        Goal::Max => points[i].metric,
+        Goal::Min => -points[i].metric,
+    };
+    let mut order: Vec<usize> = (0..points.len())
+        .filter(|&i| points[i].metric.is_finite() && points[i].energy_j.is_finite())
+        .collect();
+    order.sort_by(|&a, &b| {
+        points[a].energy_j.total_cmp(&points[b].energy_j).then(gain(b).total_cmp(&gain(a))).then(a.cmp(&b))
+    });
+    let mut best = f64::NEG_INFINITY;
+    order.retain(|&i| {
+        let better = gain(i) > best;
+        best = best.max(gain(i));
+        better
+    });
+    order
+}
+
+/// The point of `front` (indices into `points`, cheapest first) that is farthest from the chord between its ends,
+/// with the metric and the logarithm of the energy each scaled to one: where saving more begins to hurt.
+///
+/// `None` for a front of fewer than three points, which has no bend.
+pub fn knee(points: &[TradeOff], front: &[usize]) -> Option<usize> {
+    let (&cheap, &dear) = (front.first()?, front.last()?);
+    let (low, high) = (points[cheap], points[dear]);
+    // The chord is the diagonal of the unit square, so the distance from it grows with `y - x`.
+    let above = |i: usize| {
+        let x = (points[i].energy_j / low.energy_j).ln() / (high.energy_j / low.energy_j).ln();
+        let y = (points[i].metric - low.metric) / (high.metric - low.metric);
+        y - x
+    };
+    let inner = front.get(1..front.len() - 1)?;
+    inner.iter().copied().max_by(|&a, &b| above(a).total_cmp(&above(b)))
+}
+
+impl Ledger {
+    /// A ledger of `entries` whose rest to the metered `total_j` is the unattributed energy.
+    pub fn close(entries: Vec<Entry>, total_j: Energy) -> Self {
+        let attributed: f64 = entries.iter().map(|entry| entry.energy_j.value).sum();
+        Self { entries, total_j, unattributed_j: total_j.value - attributed }
+    }
+
+    /// The part of the total that no stage accounts for, a fraction; zero for an empty ledger.
+    pub fn unattributed_share(&self) -> f64 {
+        if self.total_j.value == 0.0 { 0.0 } else { self.unattributed_j / self.total_j.value }
+    }
+
+    /// `ids` and every entry they depend on, directly or not. Unknown ids are left out.
+    pub fn upstream(&self, ids: &[u32]) -> BTreeSet<u32> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<u32> = ids.to_vec();
+        while let Some(id) = open.pop() {
+            if let Some(entry) = self.entries.iter().find(|entry| entry.id == id)
+                && found.insert(id)
+            {
+                open.extend(&entry.depends_on);
+            }
+        }
+        found
+    }
+
+    /// Energy of the entries in `ids`.
+    pub fn energy_of(&self, ids: &BTreeSet<u32>) -> Energy {
+        self.entries.iter().filter(|entry| ids.contains(&entry.id)).map(|entry| entry.energy_j).sum()
+    }
+}
+
+/// What the energy of a ledger's entry was good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It is in the model that costs least over this life.
+    Best,
+    /// It is in another candidate that holds, or in the baseline.
+    Kept,
+    /// It went only into candidates that did not hold.
+    Lost,
+    /// It went into no model: the search, the comparison and the report.
+    Overhead,
+}
+
+impl RunResult {
+    /// The baseline, then the candidates.
+    pub fn models(&self) -> impl Iterator<Item = &Candidate> {
+        std::iter::once(&self.baseline).chain(&self.candidates)
+    }
+
+    /// Whether `model` is what the candidates are compared with; names are unique within a run.
+    pub fn is_baseline(&self, model: &Candidate) -> bool {
+        model.name == self.baseline.name
+    }
+
+    /// The model that costs least over the run's life among the baseline and the candidates that hold.
+    ///
+    /// The baseline where no life cost is known.
+    pub fn best(&self) -> &Candidate {
+        self.models()
+            .filter(|model| model.status == Status::Holds || self.is_baseline(model))
+            .filter_map(|model| Some((model, model.life_cost_j?.value)))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(&self.baseline, |(model, _)| model)
+    }
+
+    /// Energy of one inference of `model` at the life's batch size.
+    pub fn inference_j(&self, model: &Candidate) -> Option<Energy> {
+        model.energy_per_inference_j.by_batch.get(&self.life.batch.to_string()).copied()
+    }
+
+    /// CPU time of one inference of `model` at the life's batch size, in seconds.
+    pub fn inference_cpu_s(&self, model: &Candidate) -> Option<f64> {
+        model.cpu_s_per_inference.get(&self.life.batch.to_string()).copied()
+    }
+
+    /// The value of the run's metric that reports state for `model`.
+    pub fn metric_of(&self, model: &Candidate) -> Option<f64> {
+        model.metrics.get(&self.metric)?.reported()
+    }
+
+    /// Models with a metric and an energy per inference at the life's batch size, as points of the trade.
+    pub fn trade_offs(&self) -> Vec<(&Candidate, TradeOff)> {
+        self.models()
+            .filter_map(|model| {
+                let (metric, energy) = (self.metric_of(model)?, self.inference_j(model)?);
+                (energy.value > 0.0).then_some((model, TradeOff { metric, energy_j: energy.value }))
+            })
+            .collect()
+    }
+
+    /// The knee of the Pareto front, if it has one.
+    pub fn knee(&self) -> Option<&Candidate> {
+        let (models, points): (Vec<_>, Vec<_>) = self.trade_offs().into_iter().unzip();
+        knee(&points, &pareto_front(&points, self.goal)).map(|i| models[i])
+    }
+
+    /// What became of the energy of the ledger's entry `id`.
+    pub fn fate(&self, id: u32) -> Fate {
+        let made_of = |model: &Candidate| self.ledger.upstream(&model.depends_on).contains(&id);
+        if made_of(self.best()) {
+            Fate::Best
+        } else if self.models().any(|model| model.status == Status::Holds && made_of(model))
+            || made_of(&self.baseline)
+        {
+            Fate::Kept
+        } else if self.candidates.iter().any(made_of) {
+            Fate::Lost
+        } else {
+            Fate::Overhead
+        }
+    }
+
+    /// Loss or gain of a model's metric against the baseline, signed so that positive is better.
+    pub fn gain_of(&self, model: &Candidate) -> Option<f64> {
+        let gain = self.metric_of(model)? - self.metric_of(&self.baseline)?;
+        Some(if self.goal == Goal::Max { gain } else { -gain })
+    }
+}
+
+impl Status {
+    /// The status as a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Drops => "drops",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl MetricValue {
+    /// The value that reports state: on the test split, or on the judging one without a test split.
+    pub fn reported(&self) -> Option<f64> {
+        self.test.or(self.judge)
+    }
+}
+
+/// The conclusion of a run in one sentence: the best candidate at this life, the knee of the front, and what
+/// finding them cost.
+pub fn verdict(result: &RunResult) -> String {
+    let search = format!("finding that out cost {}", quantity::energy(&result.choosing_j));
+    let modelled = if quantity::is_modelled(result) { " (modelled)" } else { "" };
+    let so_far = if result.state == RunState::Partial { "So far, " } else { "" };
+    let life = format!("{} inferences", quantity::count(result.life.inferences));
+    let best = result.best();
+    let baseline = Outlay::of(&result.baseline, result.life.batch);
+    let (Some(cost), Some(baseline_cost), Some(baseline)) =
+        (best.life_cost_j, result.baseline.life_cost_j, baseline)
+    else {
+        return sentence(&format!("{so_far}no life cost is known, so nothing can be recommended; {search}"));
+    };
+    if result.is_baseline(best) {
+        let tried = result.candidates.iter().filter(|candidate| candidate.status != Status::Skipped).count();
+        return sentence(&format!(
+            "{so_far}nothing pays over {life}: of {} none that holds is cheaper than the baseline's {}{modelled}{}; {search}",
+            quantity::plural(tried, "candidate"),
+            quantity::energy(&baseline_cost),
+            knee_clause(result, best),
+        ));
+    }
+    let quality = match (result.metric_of(best), result.gain_of(best)) {
+        (Some(value), Some(gain)) => {
+            format!(
+                " at {} {} ({})",
+                quantity::metric(result, value),
+                result.metric,
+                quantity::gain(result, gain)
+            )
+        }
+        _ => String::new(),
+    };
+    let repaid = repaid_after(result.choosing_j.value, best, &baseline)
+        .map_or(String::new(), |n| format!(", repaid after {} inferences", quantity::count(n)));
+    sentence(&format!(
+        "{so_far}over {life} `{}` is cheapest: {}{modelled} instead of the baseline's {} ({}){quality}, {}{}; {search}{repaid}",
+        best.name,
+        quantity::energy(&cost),
+        quantity::energy(&baseline_cost),
+        quantity::factor(cost.value / baseline_cost.value),
+        quantity::break_even_clause(&best.break_even),
+        knee_clause(result, best),
+    ))
+}
+
+fn knee_clause(result: &RunResult, best: &Candidate) -> String {
+    match result.knee() {
+        None => String::new(),
+        Some(knee) if knee.name == best.name => ", and is the knee of the front as well".to_owned(),
+        Some(knee) => {
+            let loss = match knee.status {
+                Status::Drops => ", which drops too far",
+                _ => "",
+            };
+            let gain = result.gain_of(knee).map_or(String::new(), |gain| {
+                if result.is_baseline(knee) {
+                    String::new()
+                } else {
+                    format!(" ({})", quantity::gain(result, gain))
+                }
+            });
+            format!("; the knee of the front is `{}`{gain}{loss}", knee.name)
+        }
+    }
+}
+
+/// Upper-case first letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use joulewise_meter::Method;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::fixture;
+
+    fn exactly(value: f64) -> Energy {
+        Energy { value, low: value, high: value, method: Method::Measured }
+    }
+
+    fn outlay(once: f64, training: f64, per_inference: f64) -> Outlay {
+        Outlay { once: exactly(once), training: exactly(training), per_inference: exactly(per_inference) }
+    }
+
+    fn life(inferences: f64) -> Life {
+        Life { inferences, retrainings: 1.0, batch: 64 }
+    }
+
+    fn ratio(value: f64, spread: f64) -> Ratio {
+        Ratio { value, low: value - spread, high: value + spread }
+    }
+
+    #[test]
+    fn break_even_names_every_quadrant() {
+        let baseline = outlay(100.0, 50.0, 1.0);
+        let cases = [
+            (150.0, ratio(0.5, 0.1), BreakEven::At { n: 100.0, low: 50.0 / 0.6, high: Some(125.0) }),
+            (50.0, ratio(0.5, 0.1), BreakEven::Immediately),
+            (150.0, ratio(1.5, 0.1), BreakEven::Never),
+            (50.0, ratio(1.5, 0.25), BreakEven::Until { n: 100.0, low: 50.0 / 0.75, high: Some(200.0) }),
+            (150.0, ratio(0.99, 0.05), BreakEven::NotShown),
+            (50.0, ratio(1.0, 0.25), BreakEven::Until { n: 200.0, low: 200.0, high: None }),
+            // The same graph costs the same to run, exactly.
+            (50.0, ratio(1.0, 0.0), BreakEven::Immediately),
+            (150.0, ratio(1.0, 0.0), BreakEven::Never),
+            (100.0, ratio(1.0, 0.0), BreakEven::NotShown),
+        ];
+        for (once, ratio, expected) in cases {
+            let found = break_even(&outlay(once, 50.0, ratio.value), &baseline, ratio, &life(1e6));
+            match (found, expected) {
+                (BreakEven::At { n, low, high }, BreakEven::At { n: a, low: b, high: c })
+                | (BreakEven::Until { n, low, high }, BreakEven::Until { n: a, low: b, high: c }) => {
+                    let near = |x: f64, y: f64| (x / y - 1.0).abs() < 1e-9;
+                    assert!(near(n, a) && near(low, b), "{found:?} {expected:?}");
+                    assert!(high.zip(c).is_none_or(|(x, y)| near(x, y)) && high.is_some() == c.is_some());
+                }
+                _ => assert_eq!(found, expected),
+            }
+        }
+    }
+
+    #[test]
+    fn a_life_is_the_sum_of_its_parts_and_modelled_if_one_is() {
+        let modelled = Energy { value: 2.0, low: 1.0, high: 4.0, method: Method::Modelled };
+        let life = Life { inferences: 10.0, retrainings: 2.0, batch: 1 };
+        let cost = life_cost(exactly(100.0), modelled, exactly(0.5), &life);
+        assert_eq!((cost.value, cost.low, cost.high, cost.method), (109.0, 107.0, 113.0, Method::Modelled));
+    }
+
+    #[test]
+    fn the_front_keeps_what_nothing_beats_and_bends_at_the_knee() {
+        let points: Vec<TradeOff> =
+            [(0.80, 1.0), (0.91, 2.0), (0.90, 3.0), (0.92, 9.0), (0.92, 12.0), (0.915, 4.0)]
+                .map(|(metric, energy_j)| TradeOff { metric, energy_j })
+                .to_vec();
+        let front = pareto_front(&points, Goal::Max);
+        assert_eq!(front, [0, 1, 5, 3]);
+        assert_eq!(knee(&points, &front), Some(1));
+        assert_eq!(knee(&points, &front[..2]), None);
+        assert_eq!(pareto_front(&points, Goal::Min), [0]);
+    }
+
+    #[test]
+    fn entries_are_charged_once_however_often_they_are_used() {
+        let ledger = fixture::result().ledger;
+        let upstream = ledger.upstream(&[16, 11, 99]);
+        assert_eq!(upstream, BTreeSet::from([1, 2, 9, 10, 11, 16]));
+        assert!(
+            (ledger.energy_of(&upstream).value - (18.0 + 806.0 + 128.0 + 66.0 + 318.0 + 6.9)).abs() < 1e-9
+        );
+        let attributed: f64 = ledger.entries.iter().map(|entry| entry.energy_j.value).sum();
+        assert_eq!(attributed + ledger.unattributed_j, ledger.total_j.value);
+    }
+
+    #[test]
+    fn fates_follow_the_models_that_an_entry_went_into() {
+        let result = fixture::result();
+        let fates = [(11, Fate::Best), (9, Fate::Kept), (7, Fate::Lost), (17, Fate::Overhead)];
+        for (id, fate) in fates {
+            assert_eq!(result.fate(id), fate, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_names_the_best_the_knee_and_the_cost_of_the_search() {
+        let mut result = fixture::result();
+        insta::assert_snapshot!(result.verdict);
+        result.life.inferences = 0.0;
+        for model in std::iter::once(&mut result.baseline).chain(&mut result.candidates) {
+            model.life_cost_j = model.cost_to_make_j.map(|cost| cost.scaled(2.0));
+        }
+        result
+            .candidates
+            .retain(|candidate| candidate.name.starts_with("prune") || candidate.status != Status::Holds);
+        result.state = RunState::Partial;
+        insta::assert_snapshot!(verdict(&result));
+        result.baseline.life_cost_j = None;
+        result.candidates.clear();
+        insta::assert_snapshot!(verdict(&result));
+    }
+
+    proptest! {
+        #[test]
+        fn lives_cost_the_same_at_the_break_even(
+            once in 1.0f64..1e6, extra in 1e-3f64..1e6, training in 0.0f64..1e5,
+            per_inference in 1e-6f64..1.0, saved in 0.01f64..0.99, spread in 0.0f64..0.2, retrainings in 0.0f64..9.0,
+        ) {
+            let paired = ratio(1.0 - saved, spread.min(saved * 0.9));
+            let life = Life { inferences: 1.0, retrainings, batch: 1 };
+            let baseline = outlay(once, training, per_inference);
+            let candidate = outlay(once + extra, training, per_inference * paired.value);
+            let BreakEven::At { n, low, high: Some(high) } = break_even(&candidate, &baseline, paired, &life) else {
+                return Err(TestCaseError::fail("a shown saving must pay for itself"));
+            };
+            prop_assert!(low <= n && n <= high);
+            let at = Life { inferences: n, ..life };
+            let (a, b) = (candidate.over(&at).value, baseline.over(&at).value);
+            prop_assert!((a / b - 1.0).abs() < 1e-6, "{a} {b}");
+
+            // The scale of a source moves all energies alike, and no break-even point.
+            let scaled = |o: &Outlay| Outlay { once: o.once.scaled(1.7), training: o.training.scaled(1.7), per_inference: o.per_inference.scaled(1.7) };
+            let BreakEven::At { n: moved, .. } = break_even(&scaled(&candidate), &scaled(&baseline), paired, &life) else {
+                return Err(TestCaseError::fail("the scale decided"));
+            };
+            prop_assert!((moved / n - 1.0).abs() < 1e-6);
+        }
+
+        #[test]
+        fn the_verdict_of_the_arithmetic_agrees_with_the_lives(
+            once in 0.0f64..2.0, value in 0.0f64..2.0, inferences in 0.0f64..1e3,
+        ) {
+            let baseline = outlay(1.0, 0.0, 0.01);
+            let candidate = outlay(once, 0.0, 0.01 * value);
+            let life = Life { inferences, retrainings: 0.0, batch: 1 };
+            let cheaper = candidate.over(&life).value < baseline.over(&life).value;
+            match break_even(&candidate, &baseline, ratio(value, 0.0), &life) {
+                BreakEven::At { n, .. } => prop_assert_eq!(cheaper, inferences > n),
+                BreakEven::Until { n, .. } => prop_assert_eq!(cheaper, inferences < n),
+                BreakEven::Immediately => prop_assert!(cheaper),
+                BreakEven::Never => prop_assert!(!cheaper),
+                BreakEven::NotShown => prop_assert!(once == 1.0 && value == 1.0),
+            }
+        }
+
+        #[test]
+        fn nothing_beats_the_front_and_all_else_is_beaten(
+            points in prop::collection::vec((0.0f64..1.0, 0.1f64..9.0), 1..30), max: bool,
+        ) {
+            let points: Vec<TradeOff> = points.into_iter().map(|(metric, energy_j)| TradeOff { metric, energy_j }).collect();
+            let goal = if max { Goal::Max } else { Goal::Min };
+            let sign = if max { 1.0 } else { -1.0 };
+            let front = pareto_front(&points, goal);
+            let beats = |a: &TradeOff, b: &TradeOff| a != b && a.energy_j <= b.energy_j && sign * a.metric >= sign * b.metric;
+            for (i, point) in points.iter().enumerate() {
+                let beaten = points.iter().any(|other| beats(other, point));
+                prop_assert!(!(front.contains(&i) && beaten));
+                prop_assert!(front.contains(&i) || beaten || points.iter().filter(|p| *p == point).count() > 1);
+            }
+            prop_assert!(front.windows(2).all(|pair| points[pair[0]].energy_j <= points[pair[1]].energy_j));
+            if let Some(knee) = knee(&points, &front) {
+                prop_assert!(front[1..front.len() - 1].contains(&knee));
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Where the run was made, by which method, what limits its numbers, and the recipe to make it again.
+
+use std::fmt::{self, Write as _};
+
+use super::page::{Prose, section};
+use super::quantity;
+use super::svg::Escaped;
+use crate::result::RunResult;
+
+/// Draws the section.
+pub(super) fn draw(out: &mut String, result: &RunResult, recipe: &str) -> fmt::Result {
+    section(out, "machine", "Machine and method", "")?;
+    let host = &result.host;
+    let facts = [
+        ("processor", format!("{}, {}", host.cpu, quantity::plural(host.threads, "thread"))),
+        ("system", host.system.clone()),
+        ("kernels", host.isa.clone()),
+        ("energy sources", host.sources.join("; ")),
+        ("scope", result.scope.clone()),
+        ("started", host.started.clone()),
+        (
+            "life",
+            format!(
+                "{} inferences at batch {}, {} after the first",
+                quantity::count(result.life.inferences),
+                result.life.batch,
+                quantity::plural(result.life.retrainings as usize, "training"),
+            ),
+        ),
+        (
+            "a candidate holds",
+            format!(
+                "where its {} is at most {} worse than the baseline’s, judged once on images that no search has seen",
+                result.metric,
+                quantity::gain(result, result.max_drop).trim_start_matches('+'),
+            ),
+        ),
+    ];
+    out.push_str("<dl class=\"machine\">");
+    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        write!(out, "<div><dt>{name}</dt><dd>{}</dd></div>", Escaped(value))?;
+    }
+    out.push_str("</dl>\n");
+    out.push_str(
+        "<p class=\"method\">Inference is compared in pairs: baseline and candidate take turns, and the ratio of each pair is taken, \
+         so slow drifts of the machine cancel. All joules come from the same sources, so the scale of a source cancels in ratios \
+         and break-even points; their intervals hold what does not cancel. The test split is read once, after the candidates are frozen.</p>\n",
+    );
+    if !result.caveats.is_empty() {
+        out.push_str("<h3>Before you quote a number</h3>\n<ul class=\"caveats\">");
+        for caveat in &result.caveats {
+            write!(out, "<li><b>{}</b> {}", Escaped(&caveat.code), Prose(&caveat.text))?;
+            if !caveat.hint.is_empty() {
+                write!(out, " <span class=\"hint\">{}</span>", Prose(&caveat.hint))?;
+            }
+            out.push_str("</li>");
+        }
+        out.push_str("</ul>\n");
+    }
+    if !recipe.is_empty() {
+        writeln!(
+            out,
+            "<details class=\"data\"><summary>The recipe, every default filled in</summary><pre>{}</pre></details>",
+            Escaped(recipe)
+        )?;
+    }
+    out.push_str("</section>\n");
+    Ok(())
+}
