@@ -9,6 +9,7 @@ mod backward;
 mod chunk;
 mod forward;
 mod inference;
+mod int8;
 mod lower;
 mod parameter;
 mod training;
@@ -20,8 +21,9 @@ pub use training::Training;
 use joulewise_kernels::Isa;
 use rayon::prelude::*;
 
-use crate::graph::Model;
+use crate::graph::{Model, Op};
 use crate::shape::GraphError;
+use int8::Quantised;
 
 /// Compiles models for batches of a size and runs them.
 pub trait Engine {
@@ -99,7 +101,12 @@ impl Cpu {
 }
 
 impl Engine for Cpu {
+    /// Quantised graphs run on bytes, others in float.
     fn compile<'e>(&'e self, model: &Model, batch: usize) -> Result<Box<dyn Plan + 'e>, GraphError> {
+        let quantised = model.graph.nodes.iter().any(|node| node.op == Op::QuantizeLinear);
+        if quantised {
+            return Ok(Box::new(Quantised::new(self, model, batch)?));
+        }
         Ok(Box::new(Inference::new(self, model, batch)?))
     }
 }

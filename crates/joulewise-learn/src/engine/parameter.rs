@@ -47,7 +47,7 @@ impl Parameter {
 
 impl Order {
     /// For each number in the kernels' order, its place in ONNX's.
-    fn permutation(&self, shape: &[usize]) -> Box<dyn Iterator<Item = usize>> {
+    pub(crate) fn permutation(&self, shape: &[usize]) -> Box<dyn Iterator<Item = usize>> {
         match (self, shape) {
             (Self::Conv, &[out, fan_in, kh, kw]) => Box::new((0..kh * kw).flat_map(move |tap| {
                 (0..fan_in).flat_map(move |i| (0..out).map(move |o| (o * fan_in + i) * kh * kw + tap))
