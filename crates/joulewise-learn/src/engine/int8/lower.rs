@@ -202,7 +202,7 @@ impl<'a> Lowering<'a> {
                 let window = Window { kernel: [kh, kw], stride, padding };
                 let output = self.layout(&node.output);
                 let conv = conv_of(self.values[input].layout, output, window, groups);
-                let product = self.product(node, input, Order::Conv, to.scale, |isa, w, bias, zero| {
+                let product = self.product(node, input, &Order::Conv, to.scale, |isa, w, bias, zero| {
                     int8::pack_conv(isa, &conv, w, bias, zero)
                 })?;
                 Kind::Conv { window, groups, product }
@@ -229,7 +229,7 @@ impl<'a> Lowering<'a> {
     fn linear(&self, node: &Node, input: usize, unit: f32) -> Result<Product, GraphError> {
         let [outputs, features] = *self.shapes.of(&node.inputs[1]) else { unreachable!() };
         let order = Order::Linear { image: self.values[input].image };
-        self.product(node, input, order, unit, |isa, w, bias, zero| {
+        self.product(node, input, &order, unit, |isa, w, bias, zero| {
             int8::pack_linear(isa, features, outputs, w, bias, zero)
         })
     }
@@ -239,7 +239,7 @@ impl<'a> Lowering<'a> {
         &self,
         node: &Node,
         input: usize,
-        order: Order,
+        order: &Order,
         unit: f32,
         pack: impl Fn(Isa, &[i8], Option<&[i32]>, u8) -> Weights,
     ) -> Result<Product, GraphError> {
