@@ -132,8 +132,8 @@ impl Caveat {
 
 /// Receives the events of a session, in order, from whichever thread causes them.
 ///
-/// An observer may ask the session for a [`reading`](crate::Session::reading); it must not emit events itself,
-/// which would wait for its own end.
+/// An observer may ask the session for a [`reading`](crate::Session::reading); it must not cause events itself,
+/// as by closing a stage or a span, which would wait for its own end.
 pub trait Observer {
     /// One event.
     fn on(&mut self, event: &Event);

@@ -31,6 +31,7 @@ impl Sampler {
         let mut next_sample = Instant::now() + self.interval;
         while !self.is_stopped_within_tick() {
             let now = self.shared.read();
+            self.shared.tell_caveats();
             if Instant::now() < next_sample {
                 continue;
             }

@@ -43,11 +43,9 @@ impl Shared {
         lock(&self.books)
     }
 
-    /// Reads all sources.
+    /// Reads all sources. What they bring to light is told later, since an observer may be the one who asks.
     pub(crate) fn read(&self) -> Totals {
-        let now = self.books().meter.read();
-        self.tell_caveats();
-        now
+        self.books().meter.read()
     }
 
     /// Sends an event to all observers. Never call it with the books in hand: an observer may ask for a reading.

@@ -200,6 +200,30 @@ fn the_sampling_thread_tells_the_power() {
 }
 
 #[test]
+fn an_observer_may_ask_for_a_reading() {
+    let dial = Dial::default();
+    let session = Arc::new(Mutex::new(None::<Arc<Session>>));
+    let (asks, seen) = (Arc::clone(&session), Arc::new(Mutex::new(Vec::new())));
+    let into = Arc::clone(&seen);
+    let observer = move |_: &Event| {
+        if let Some(session) = &*asks.lock().unwrap() {
+            into.lock().unwrap().push(session.reading().energy.value);
+        }
+    };
+    let source = DialSource::new(dial.clone());
+    let opened =
+        Arc::new(Session::builder().source(source).interval(NEVER).observer(observer).open().unwrap());
+    *session.lock().unwrap() = Some(Arc::clone(&opened));
+    dial.add(2.0);
+    // The reading inside the observer is also the one that finds the source lost.
+    dial.fail(Some(ReadErrorKind::Gone));
+    opened.emit(EventKind::Finished);
+    opened.close_stage(opened.open_stage("next", &[]));
+    assert_eq!(*seen.lock().unwrap(), [0.0; 4]);
+    session.lock().unwrap().take();
+}
+
+#[test]
 fn a_lost_source_stops_where_it_was() {
     let dial = Dial::default();
     let (session, events) = recorded(&dial);
