@@ -108,6 +108,11 @@ fn resnet8_learns_as_in_pytorch() {
 }
 
 #[test]
+fn a_network_of_odd_shapes_learns_as_in_pytorch() {
+    assert_follows("sgd", "untuned");
+}
+
+#[test]
 fn adam_and_adamw_move_the_mlp_as_in_pytorch() {
     assert_follows("adam", "mlp");
     assert_follows("adamw", "mlp");

@@ -39,7 +39,8 @@ NAMES = {
     "mlp": "fc1 fc2 fc3",
     "lenet": "conv1 conv2 fc1 fc2",
     "vgg": "conv1 bn1 conv2 bn2 conv3 bn3 conv4 bn4 conv5 bn5 conv6 bn6 fc",
-    "resnet8": "conv1 bn1 conv1a bn1a conv1b bn1b conv2 bn2 conv2a bn2a conv2b bn2b conv3 bn3 conv3a bn3a conv3b bn3b fc",
+    "resnet8": "conv1 bn1 conv1a bn1a conv1b bn1b conv2 bn2 conv2a bn2a conv2b bn2b"
+    " conv3 bn3 conv3a bn3a conv3b bn3b fc",
     "untuned": "conv1 conv2 bn2 conv3 bn3 fc",
 }
 

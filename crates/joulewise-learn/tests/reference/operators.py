@@ -2,10 +2,13 @@
 
 usage: python operators.py            (needs torch and numpy; see formula.py)
 
-An operator's case called `c` reads `x`, its parameters and the gradient `dy` of its result from
-`formula.signed("c/x")`, `formula.signed("c/weight")` and so on; batch normalisation's `weight` is that plus 1.5 and
-its running statistics start at 0 and 1. The file holds the result `y`, the gradients `dx`, `dweight`, `dbias`, and
-the running statistics after one training step.
+An operator's case called `c` is a network `scale` (a depthwise 1x1 convolution without bias, whose gradient shows that
+of the operator's input), the operator, a flattening and a linear `head` of three classes without bias. Input and
+parameters are `formula.signed("c/x")`, `formula.signed("c/scale")`, `formula.signed("c/weight")` and so on, the labels
+`formula.labels("c/labels")`; batch normalisation's `weight` is that plus 1.5, and its running statistics start at 0
+and 1. The file holds the operator's result `y` at inference; the cross-entropy `loss` and its gradients in training;
+and the running statistics after that one step.
+
 An optimiser's case starts at `formula.signed("w")`, takes the gradient `formula.signed("g{step}")` at each step,
 counted from 0, and lists the parameter after each. A schedule lists the learning rate that each step uses.
 """
@@ -18,6 +21,8 @@ from torch import nn
 
 import formula
 
+CLASSES = 3
+
 
 def tensor(name, shape):
     return torch.from_numpy(formula.signed(name, tuple(shape)))
@@ -28,16 +33,24 @@ def numbers(values):
 
 
 def operator(case, kind, layer, shape, **options):
-    """Runs one layer forward and backward in training mode."""
-    x = tensor(f"{case}/x", shape).requires_grad_()
+    """Runs one layer at inference, then forward and backward in training."""
+    channels = shape[1]
+    scale = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
+    x = tensor(f"{case}/x", shape)
     entry = dict(case=case, kind=kind, x_shape=list(shape), **options)
+    scale.weight.data = tensor(f"{case}/scale", scale.weight.shape)
     for role, parameter in layer.named_parameters():
         entry[f"{role}_shape"] = list(parameter.shape)
         shift = 1.5 if kind == "batch_norm" and role == "weight" else 0.0
         parameter.data = tensor(f"{case}/{role}", parameter.shape) + shift
-    y = layer(x)
-    y.backward(tensor(f"{case}/dy", y.shape))
-    entry |= dict(y_shape=list(y.shape), y=numbers(y), dx=numbers(x.grad))
+    with torch.no_grad():
+        y = layer.eval()(scale(x))
+    head = nn.Linear(y[0].numel(), CLASSES, bias=False)
+    head.weight.data = tensor(f"{case}/head", head.weight.shape)
+    labels = torch.from_numpy(formula.labels(f"{case}/labels", len(x), CLASSES))
+    loss = nn.functional.cross_entropy(head(layer.train()(scale(x)).flatten(1)), labels)
+    loss.backward()
+    entry |= dict(y_shape=list(y.shape), y=numbers(y), loss=loss.item(), dscale=numbers(scale.weight.grad))
     entry |= {f"d{role}": numbers(parameter.grad) for role, parameter in layer.named_parameters()}
     entry |= {role: numbers(b) for role, b in layer.named_buffers() if role.startswith("running")}
     return entry
@@ -64,7 +77,6 @@ def operators():
         conv("conv-3x2-uneven", (2, 3), (3, 2), (6, 7), stride=(2, 1), padding=(0, 1)),
         conv("conv-grouped", (4, 6), (3, 3), (5, 4), padding=(1, 1), groups=2),
         conv("conv-depthwise-stride-2", (4, 4), (3, 3), (6, 5), stride=(2, 2), padding=(1, 1), groups=4),
-        operator("linear", "linear", nn.Linear(7, 5), (3, 7)),
         pool("max-pool-2", "max_pool", (2, 2), (6, 5), stride=(2, 2)),
         pool("max-pool-3-overlapping", "max_pool", (3, 3), (5, 6), stride=(2, 2), padding=(1, 1)),
         pool("avg-pool-2", "avg_pool", (2, 2), (4, 6), stride=(2, 2)),
@@ -123,11 +135,11 @@ def schedule(case, lr, steps, make, **options):
 def schedules():
     at = torch.optim.lr_scheduler
     return [
-        schedule("step", 0.1, 10, lambda o: at.StepLR(o, 3, 0.5), every=3, factor=0.5),
-        schedule("cosine", 0.1, 20, lambda o: at.CosineAnnealingLR(o, 20)),
+        schedule("step", 0.1, 12, lambda o: at.StepLR(o, 4, 0.1), warmup=0.0),
+        schedule("cosine", 0.1, 20, lambda o: at.CosineAnnealingLR(o, 20), warmup=0.0),
         schedule("one-cycle", 0.1, 20,
                  lambda o: at.OneCycleLR(o, 0.1, total_steps=20, pct_start=0.3, cycle_momentum=False),
-                 warm_up=0.3, start_divisor=25.0, end_divisor=1e4),
+                 warmup=0.3),
     ]
 
 
