@@ -51,7 +51,8 @@ impl<'e> Inference<'e> {
     }
 
     /// Runs `rows` examples that `feed` writes, each as `[h, w, c]` into an image with a halo (a
-    /// vector into one row of one pixel), and returns one row of outputs for each.
+    /// vector into one row of one pixel), and returns one row of outputs for each: a flattened image, which is
+    /// an output without a Linear layer, in the order `[h, w, c]`.
     pub fn run_fed(&mut self, rows: usize, feed: impl Fn(usize, Image, &mut [f32]) + Sync) -> &[f32] {
         assert!(rows <= self.batch, "{rows} rows in a plan for {}", self.batch);
         self.images(rows, &feed);
@@ -121,10 +122,21 @@ impl Plan for Inference<'_> {
     fn run(&mut self, input: &[f32], output: &mut [f32]) {
         let rows = output.len() / self.outputs();
         let width = input.len() / rows.max(1);
+        let [channels, image_height, image_width] = self.program.output_image;
         let result = self.run_fed(rows, |row, layout, image| {
             write_image(&input[row * width..][..width], layout, image);
         });
-        output.copy_from_slice(result);
+        let pixels = image_height * image_width;
+        if pixels == 1 {
+            output.copy_from_slice(result);
+            return;
+        }
+        let features = channels * pixels;
+        for (from, into) in result.chunks(features).zip(output.chunks_mut(features)) {
+            for (c, plane) in into.chunks_mut(pixels).enumerate() {
+                plane.iter_mut().zip(from[c..].iter().step_by(channels)).for_each(|(to, &value)| *to = value);
+            }
+        }
     }
 
     fn outputs(&self) -> usize {

@@ -34,6 +34,9 @@ pub(crate) struct Program {
     pub(crate) vector_input: bool,
     /// The vector value that is the result.
     pub(crate) output: usize,
+    /// The image that the result is a flattening of, with its features in the order `[h, w, c]`; one pixel
+    /// when it is not.
+    pub(crate) output_image: [usize; 3],
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) panels: Vec<Panels>,
     pub(crate) norms: Vec<Norm>,
@@ -186,6 +189,7 @@ impl<'a> Lowering<'a> {
             vector_ops: Vec::new(),
             vector_input: model.graph.input_shape.len() == 1,
             output: 0,
+            output_image: [0, 1, 1],
             parameters: Vec::new(),
             panels: Vec::new(),
             norms: Vec::new(),
@@ -340,13 +344,7 @@ impl<'a> Lowering<'a> {
             Op::Flatten => return Ok(None),
             Op::Linear => {
                 // A Flatten of an image decides in which order the features arrive.
-                let image = match self.model.graph.producer(&node.inputs[0]) {
-                    Some(Node { op: Op::Flatten, inputs, .. }) => self.shapes.image_of(&inputs[0]),
-                    Some(Node { op: Op::Relu | Op::Dropout { .. }, inputs, .. }) => {
-                        self.flattened_image(&inputs[0])
-                    }
-                    _ => self.shapes.image_of(&node.inputs[0]),
-                };
+                let image = self.flattened_image(&node.inputs[0]);
                 let weight = self.parameter(node, 1, Order::Linear { image })?;
                 let [outputs, features] = self.program.parameters[weight].shape[..] else { unreachable!() };
                 let bias = self.optional(node, 2)?;
@@ -368,11 +366,17 @@ impl<'a> Lowering<'a> {
         }))
     }
 
-    /// The image behind a chain of elementwise operations on a flattened value.
+    /// The image that the features `value` are a flattening of, if they still have its order; one pixel otherwise.
     fn flattened_image(&self, value: &str) -> [usize; 3] {
         match self.model.graph.producer(value) {
-            Some(Node { op: Op::Flatten, inputs, .. }) => self.shapes.image_of(&inputs[0]),
-            Some(Node { op: Op::Relu | Op::Dropout { .. }, inputs, .. }) => self.flattened_image(&inputs[0]),
+            Some(Node { op: Op::Flatten, inputs, .. }) if self.shapes.of(&inputs[0]).len() == 3 => {
+                self.shapes.image_of(&inputs[0])
+            }
+            Some(Node {
+                op: Op::Flatten | Op::Relu | Op::Dropout { .. } | Op::Softmax | Op::Add,
+                inputs,
+                ..
+            }) => self.flattened_image(&inputs[0]),
             _ => self.shapes.image_of(value),
         }
     }
@@ -387,6 +391,7 @@ impl<'a> Lowering<'a> {
                 )));
             }
         };
+        self.program.output_image = self.flattened_image(&self.model.graph.output);
         self.halos();
         self.accumulations();
         self.masks();
