@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use joulewise_meter::Caveat;
 use joulewise_meter::Energy;
 use serde::{Deserialize, Serialize};
 
@@ -223,17 +224,6 @@ pub struct Entry {
     pub wall_s: f64,
     /// Entries whose product this stage used.
     pub depends_on: Vec<u32>,
-}
-
-/// A fact that limits what the numbers mean.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caveat {
-    /// A short stable name, as in `modelled-energy`.
-    pub code: String,
-    /// What it is.
-    pub text: String,
-    /// What to do about it; may be empty.
-    pub hint: String,
 }
 
 /// The machine a run was made on.

@@ -107,13 +107,7 @@ fn cells(result: &RunResult, model: &Candidate, is_baseline: bool) -> [Cell; 9] 
     [
         Cell::new(
             value.map(|value| quantity::metric(result, value)),
-            metric.map(|m| {
-                format!(
-                    "{} – {}",
-                    quantity::metric_tick(result, m.low),
-                    quantity::metric_tick(result, m.high)
-                )
-            }),
+            metric.map(|m| quantity::metric_interval(result, m.low, m.high)),
             value,
         ),
         Cell::new(gain.map(|gain| quantity::gain(result, gain)), None, gain),

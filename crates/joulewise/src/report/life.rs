@@ -96,7 +96,7 @@ fn line<'a>(result: &RunResult, model: &'a Candidate, outlay: &Outlay, x: &Scale
     let (from, to) = x.domain();
     let marked = match model.break_even {
         BreakEven::At { n, low, high } | BreakEven::Until { n, low, high } if (from..to).contains(&n) => {
-            Some(Marked { x: n, y: joules(n), low, high: high.unwrap_or(to) })
+            Some(Marked { x: n, y: joules(n), low, high: high.unwrap_or(n) })
         }
         _ => None,
     };

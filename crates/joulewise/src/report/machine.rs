@@ -21,7 +21,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult, recipe: &str) -> fmt::R
         (
             "life",
             format!(
-                "{} inferences at batch {}, {} after the first",
+                "{} inferences at batch {}, {} more",
                 quantity::count(result.life.inferences),
                 result.life.batch,
                 quantity::plural(result.life.retrainings as usize, "training"),

@@ -1,4 +1,4 @@
-// Light and dark, sorting of tables, and everything unfolded on paper. The page reads well without it.
+// Light and dark, and sorting of tables. The page reads well without it.
 "use strict";
 const root = document.documentElement;
 const theme = document.getElementById("theme");
@@ -16,13 +16,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const key = (row) => {
       const cell = row.cells[column];
+      if (!cell) return Infinity;
       return "v" in cell.dataset ? Number(cell.dataset.v.replace("inf", "Infinity")) : cell.textContent;
     };
     const order = (a, b) => (a < b ? -1 : a > b ? 1 : 0) * (descending ? -1 : 1);
     table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => order(key(a), key(b))));
   }));
 }
-
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
-});

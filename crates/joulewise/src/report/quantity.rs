@@ -133,6 +133,15 @@ pub fn metric(result: &RunResult, value: f64) -> String {
     if is_fraction(result) { format!("{:.2}\u{a0}%", value * 100.0) } else { three_figures(value) }
 }
 
+/// An interval of the run's metric, as in `90.9 – 92.0 %`.
+pub fn metric_interval(result: &RunResult, low: f64, high: f64) -> String {
+    if is_fraction(result) {
+        format!("{:.1} – {:.1}\u{a0}%", low * 100.0, high * 100.0)
+    } else {
+        format!("{} – {}", three_figures(low), three_figures(high))
+    }
+}
+
 /// A round value of the run's metric beside an axis.
 pub fn metric_tick(result: &RunResult, value: f64) -> String {
     if is_fraction(result) { format!("{}\u{a0}%", plain_percent(value)) } else { plain(value) }

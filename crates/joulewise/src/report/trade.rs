@@ -39,7 +39,10 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
         (lost, format!("more than {} lost", quantity::gain(result, result.max_drop).trim_start_matches('+')))
     });
     let y_scale = heights(result, &marks, limit.as_ref().map(|limit| limit.0));
-    for mark in &mut marks {
+    for (mark, model) in marks.iter_mut().zip(&models) {
+        if result.knee().is_some_and(|knee| knee.name == model.name) {
+            mark.label += " (knee)";
+        }
         let (low, high) = y_scale.domain();
         if !(low..=high).contains(&mark.y.0) {
             let arrow = if mark.y.0 < low { '↓' } else { '↑' };
@@ -142,9 +145,7 @@ fn row(result: &RunResult, model: &Candidate, on_front: bool) -> Vec<String> {
         model.cpu_ratio.as_ref().map_or("–".to_owned(), quantity::ratio),
         result.inference_j(model).map_or("–".to_owned(), |energy| quantity::energy(&energy)),
         result.metric_of(model).map_or("–".to_owned(), |value| quantity::metric(result, value)),
-        metric.map_or("–".to_owned(), |m| {
-            format!("{} to {}", quantity::metric(result, m.low), quantity::metric(result, m.high))
-        }),
+        metric.map_or("–".to_owned(), |m| quantity::metric_interval(result, m.low, m.high)),
         if on_front { "yes" } else { "no" }.to_owned(),
     ]
 }

@@ -46,7 +46,7 @@ pub fn place(anchors: &[Anchor], obstacles: &[Area], bounds: Area) -> Vec<Placed
                 let covered: f64 = marks.iter().map(|mark| mark.overlap(&option.area)).sum();
                 let crossed: f64 = obstacles.iter().map(|area| area.overlap(&option.area)).sum();
                 let outside = if bounds.encloses(&option.area) { 0.0 } else { 1e5 };
-                outside + 20.0 * labels + 12.0 * covered + 8.0 * crossed + rank as f64
+                outside + 20.0 * labels + 12.0 * covered + 8.0 * crossed + (rank * rank) as f64 / 8.0
             };
             let best = options(anchor)
                 .enumerate()
