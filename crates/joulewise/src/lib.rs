@@ -1,11 +1,17 @@
 //! Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
 
+pub mod budget;
+pub mod candidate;
 pub mod card;
 pub mod commands;
+pub mod context;
+pub mod costs;
 pub mod events;
 pub mod exit;
 pub mod hint;
+pub mod improve;
 pub mod ledger;
+pub mod practice;
 pub mod recipe;
 pub mod report;
 pub mod result;

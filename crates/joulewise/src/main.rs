@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use joulewise::commands::bench::Bench;
 use joulewise::commands::improve::Improve;
 use joulewise::commands::ledger::Ledger;
 use joulewise::commands::measure::Measure;
+use joulewise::commands::practice::Practice;
+use joulewise::commands::predict::Predict;
 use joulewise::commands::report::Report;
 use joulewise::commands::runs::Runs;
 use joulewise::{exit, hint};
@@ -22,6 +25,9 @@ struct Cli {
 enum Command {
     Improve(Box<Improve>),
     Measure(Measure),
+    Bench(Bench),
+    Predict(Predict),
+    Practice(Practice),
     Runs(Runs),
     Report(Report),
     Ledger(Ledger),
@@ -32,6 +38,9 @@ impl Command {
         match self {
             Self::Improve(improve) => improve.run(),
             Self::Measure(measure) => measure.run(),
+            Self::Bench(bench) => bench.run(),
+            Self::Predict(predict) => predict.run(),
+            Self::Practice(practice) => practice.run(),
             Self::Runs(runs) => runs.run(),
             Self::Report(report) => report.run(),
             Self::Ledger(ledger) => ledger.run(),

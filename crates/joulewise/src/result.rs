@@ -6,6 +6,8 @@ pub use joulewise_meter::Caveat;
 use joulewise_meter::Energy;
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Budget;
+
 /// The version of `result.json` that this binary writes.
 pub const SCHEMA: u32 = 1;
 
@@ -35,6 +37,9 @@ pub struct RunResult {
     pub candidates: Vec<Candidate>,
     /// Who spent which joules on what.
     pub ledger: Ledger,
+    /// How the budget was divided among the practices, and what each spent of it.
+    #[serde(default)]
+    pub budget: Budget,
     /// The whole exploration, losers included.
     pub choosing_j: Energy,
     /// What the joules cover, as in `process tree, CPU, modelled`.
@@ -92,6 +97,9 @@ pub struct Candidate {
     pub reason: String,
     /// Ids of the ledger entries that it is made from.
     pub depends_on: Vec<u32>,
+    /// Ids of the ledger entries that running the winning recipe once would repeat.
+    #[serde(default)]
+    pub training: Vec<u32>,
     /// Quality by metric name; empty when it failed or was skipped.
     pub metrics: BTreeMap<String, MetricValue>,
     /// Trainable numbers.

@@ -122,9 +122,7 @@ impl Improve {
 
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode> {
-        let recipe = self.recipe()?;
-        std::io::Write::write_all(&mut std::io::stdout().lock(), recipe.to_toml().as_bytes())?;
-        Ok(ExitCode::SUCCESS)
+        crate::improve::improve(&self)
     }
 
     /// The flags that are keys of the recipe.

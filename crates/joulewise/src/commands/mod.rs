@@ -3,8 +3,11 @@
 //! stdout carries data and stderr everything else; a command ends in an exit code of [`crate::exit`] or in an
 //! error that `main` prints with its hints.
 
+pub mod bench;
 pub mod improve;
 pub mod ledger;
 pub mod measure;
+pub mod practice;
+pub mod predict;
 pub mod report;
 pub mod runs;

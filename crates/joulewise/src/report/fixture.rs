@@ -98,6 +98,7 @@ fn candidate(sketch: &Sketch) -> Candidate {
         status: sketch.status,
         reason: sketch.reason.to_owned(),
         depends_on: sketch.depends_on.to_vec(),
+        training: Vec::new(),
         metrics: BTreeMap::from([("accuracy".to_owned(), metric)]),
         parameters: sketch.parameters,
         macs: sketch.parameters * 21,
@@ -134,6 +135,7 @@ fn idle(name: &str, status: Status, reason: &str) -> Candidate {
         status,
         reason: reason.to_owned(),
         depends_on: Vec::new(),
+        training: Vec::new(),
         metrics: BTreeMap::new(),
         parameters: 0,
         macs: 0,
@@ -188,6 +190,7 @@ pub(crate) fn result() -> RunResult {
         baseline,
         candidates,
         ledger,
+        budget: crate::budget::Budget::default(),
         choosing_j: modelled(9_450.0),
         scope: "process tree, CPU, modelled".to_owned(),
         caveats: vec![Caveat {

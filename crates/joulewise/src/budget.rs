@@ -1,0 +1,59 @@
+//! The budget of a search, divided among the practices in epochs of the baseline.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What each practice may spend and has spent, in epochs of the baseline's training: operations are
+/// counted and priced by the cost table, so the division does not depend on a clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Budget {
+    /// By practice.
+    pub shares: BTreeMap<String, Share>,
+}
+
+/// One practice's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Epochs of the baseline that it may spend.
+    pub epochs: f64,
+    /// Epochs of the baseline that it has spent.
+    pub spent: f64,
+}
+
+impl Budget {
+    /// Divides `epochs` among practices in proportion to their weights.
+    pub fn divide<'n>(epochs: f64, weights: impl IntoIterator<Item = (&'n str, f64)>) -> Self {
+        let weights: Vec<_> = weights.into_iter().collect();
+        let total: f64 = weights.iter().map(|(_, w)| w).sum::<f64>().max(f64::MIN_POSITIVE);
+        let share = |weight| Share { epochs: epochs * weight / total, spent: 0.0 };
+        Self { shares: weights.into_iter().map(|(name, w)| (name.to_owned(), share(w))).collect() }
+    }
+
+    /// Epochs that `practice` can still spend.
+    pub fn left(&self, practice: &str) -> f64 {
+        self.shares.get(practice).map_or(0.0, |share| (share.epochs - share.spent).max(0.0))
+    }
+
+    /// Records that `practice` has spent `epochs`.
+    pub fn spend(&mut self, practice: &str, epochs: f64) {
+        self.shares.entry(practice.to_owned()).or_default().spent += epochs;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_sum_to_the_budget_and_shrink_as_they_are_spent() {
+        let mut budget = Budget::divide(12.0, [("tune", 2.0), ("prune", 1.0), ("quantise", 0.0)]);
+        assert_eq!(budget.left("tune"), 8.0);
+        assert_eq!(budget.left("prune"), 4.0);
+        assert_eq!(budget.left("quantise"), 0.0);
+        budget.spend("prune", 3.5);
+        assert_eq!(budget.left("prune"), 0.5);
+        budget.spend("prune", 3.5);
+        assert_eq!(budget.left("prune"), 0.0);
+    }
+}

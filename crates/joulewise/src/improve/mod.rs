@@ -1,0 +1,117 @@
+//! `joulewise improve`: a baseline, every practice tried on it, and one ledger of what all that cost.
+
+pub mod benchmark;
+mod interrupt;
+pub mod judge;
+mod log;
+mod outcome;
+mod plan;
+mod progress;
+mod search;
+mod state;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use joulewise_meter::{Session, Summary};
+
+use crate::commands::improve::Improve;
+use crate::costs::Costs;
+use crate::recipe::Recipe;
+use crate::result::RunResult;
+use crate::run::{self, Run};
+use crate::task::Task;
+use crate::task::graph::GraphTask;
+use crate::{exit, report};
+use log::Log;
+use search::Search;
+use state::State;
+
+/// Exit code of a run that was interrupted and left a partial report: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the command with its arguments.
+pub fn improve(args: &Improve) -> Result<ExitCode> {
+    let resumed = args.resume.as_deref().map(|id| Run::open(&args.out, id)).transpose()?;
+    let recipe = match &resumed {
+        Some(run) => Recipe::load(Some(&run.path(run::RECIPE)), [])?,
+        None => args.recipe()?,
+    };
+    let chosen = plan::practices(&recipe)?;
+    let cancel = interrupt::listen()?;
+    let log = Log::default();
+    let session = Session::builder()
+        .strict(args.strict)
+        .observer(log.clone())
+        .observer(progress::Progress::new())
+        .open()
+        .context("cannot meter the run")?;
+
+    let opened = session.open_stage("load-data", &[]);
+    let task = Task::Graph(Box::new(GraphTask::load(&recipe)?));
+    let loaded = session.close_stage(opened);
+    let costs = costs(args.costs.as_deref(), &task)?;
+    let plan = plan::Plan::new(&recipe, &task, &costs, &chosen)?;
+    if args.dry_run {
+        std::io::stdout().lock().write_all(plan.to_string().as_bytes())?;
+        return Ok(ExitCode::from(exit::OK));
+    }
+
+    let (run, state) = match resumed {
+        Some(run) => {
+            let state = State::read(&run)?;
+            (run, state)
+        }
+        None => (Run::create(&args.out)?, State::new(plan.budget.clone())),
+    };
+    log.attach(&run)?;
+    run.write_recipe(&recipe.to_toml())?;
+    run.write_json(run::COSTS, &costs)?;
+    run.write_json(run::HOST, &outcome::host(&session, &task))?;
+
+    let mut search = Search::new(&run, &recipe, &task, &costs, &session, cancel, state);
+    search.record(loaded);
+    let finished = search.all(&chosen);
+    let outcome = search.outcome()?;
+    let summary = session.finish();
+    let result = finish(&run, &outcome, &summary)?;
+    log.close(&run)?;
+    print(args, &run, &result)?;
+    finished?;
+    let complete = result.state == crate::result::RunState::Complete;
+    Ok(ExitCode::from(if complete { exit::OK } else { INTERRUPTED }))
+}
+
+/// The cost table of `file`, or a typical one for this machine.
+fn costs(file: Option<&Path>, task: &Task) -> Result<Costs> {
+    let Some(file) = file else { return Ok(Costs::typical(task.isa(), plan::joules_per_cpu_s())) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the cost table {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not a costs.json", file.display()))
+}
+
+/// Closes the ledger with the metered total and writes result and report.
+fn finish(run: &Run, outcome: &outcome::Outcome, summary: &Summary) -> Result<RunResult> {
+    let result = outcome.result(run.id(), summary.total, &summary.scope, &summary.caveats);
+    run.write_result(&result)?;
+    let events = run.text(run::EVENTS).map(|text| crate::events::parse(&text)).unwrap_or_default();
+    let cards: Vec<_> = crate::practice::ALL.iter().map(|planned| planned.practice.card()).collect();
+    let page = report::html(&result, &events, &run.recipe().unwrap_or_default(), &cards);
+    run.write_atomic(run::REPORT, page.as_bytes())?;
+    Ok(result)
+}
+
+fn print(args: &Improve, run: &Run, result: &RunResult) -> Result<()> {
+    use std::io::IsTerminal as _;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        out.write_all(run.text(run::RESULT)?.as_bytes())?;
+        return Ok(());
+    }
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    out.write_all(report::terminal::table(result, report::terminal::width(), colour).as_bytes())?;
+    writeln!(out, "\nreport  {}", run.path(run::REPORT).display())?;
+    Ok(())
+}

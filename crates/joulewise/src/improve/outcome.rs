@@ -1,0 +1,284 @@
+//! From what a search found to `result.json`, and back for a run that goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use joulewise_learn::onnx;
+use joulewise_learn::shape::{infer, macs};
+use joulewise_meter::{Energy, Session, StageRecord};
+
+use super::judge::wilson;
+use super::search::Priced;
+use crate::budget::Budget;
+use crate::candidate::{Candidate, Status};
+use crate::ledger::{self, Outlay};
+use crate::recipe::{Direction, Recipe};
+use crate::result::{
+    self, BreakEven, Caveat, Entry, Goal, Host, Ledger, Life, MetricValue, PerBatch, Ratio, RunResult,
+    RunState, SCHEMA,
+};
+use crate::run::{MODELS, Run};
+use crate::task::Task;
+use crate::task::graph::GraphTask;
+
+/// Stages that are paid for the report and lead to no candidate.
+const FOR_THE_REPORT: [&str; 2] = ["benchmark-inference", "evaluate-test"];
+
+/// A look at the test images.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tested {
+    pub(super) share: f64,
+    pub(super) images: usize,
+}
+
+/// Everything about a run but its metered total.
+pub(super) struct Outcome {
+    task: String,
+    state: RunState,
+    life: Life,
+    metric: String,
+    goal: Goal,
+    max_drop: f64,
+    candidates: Vec<result::Candidate>,
+    training: Vec<Vec<u32>>,
+    ratios: Vec<Option<Ratio>>,
+    entries: Vec<Entry>,
+    earlier: Option<Energy>,
+    budget: Budget,
+    host: Host,
+}
+
+impl Outcome {
+    pub(super) fn new(
+        recipe: &Recipe,
+        task: &GraphTask,
+        state: RunState,
+        candidates: Vec<Candidate>,
+        entries: Vec<Entry>,
+        earlier: Option<Energy>,
+        prices: Vec<Option<Priced>>,
+        tested: Vec<Option<Tested>>,
+        budget: Budget,
+        host: Host,
+    ) -> Result<Self> {
+        let batch = recipe.goal.batch;
+        let judged = task.splits.judge.len();
+        let price_at = |index: usize| {
+            let priced = prices.get(index)?.as_ref()?;
+            priced.batches.iter().find(|(b, _)| *b == batch).map(|(_, price)| price)
+        };
+        let mut described = Vec::new();
+        let mut ratios = Vec::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            let tested = tested.get(index).copied().flatten();
+            let priced = prices.get(index).and_then(Option::as_ref);
+            described.push(describe(candidate, &recipe.goal.metric, judged, tested, priced)?);
+            ratios.push(price_at(index).zip(price_at(0)).map(|(price, baseline)| price.ratio(baseline)));
+        }
+        Ok(Self {
+            task: recipe.name.clone(),
+            state,
+            life: Life {
+                inferences: recipe.goal.inferences.get(),
+                retrainings: recipe.goal.retrainings.get(),
+                batch,
+            },
+            metric: recipe.goal.metric.clone(),
+            goal: if recipe.goal.direction == Direction::Max { Goal::Max } else { Goal::Min },
+            max_drop: recipe.goal.max_drop.fraction(),
+            training: candidates.iter().map(|c| c.training.clone()).collect(),
+            candidates: described,
+            ratios,
+            entries,
+            earlier,
+            budget,
+            host,
+        })
+    }
+
+    /// The result, with `total` joules metered by this session.
+    pub(super) fn result(
+        &self,
+        id: &str,
+        total: Energy,
+        scope: &str,
+        caveats: &[joulewise_meter::Caveat],
+    ) -> RunResult {
+        let total = self.earlier.map_or(total, |earlier| earlier + total);
+        let ledger = Ledger::close(self.entries.clone(), total);
+        let mut candidates = self.candidates.clone();
+        for (candidate, training) in candidates.iter_mut().zip(&self.training) {
+            if candidate.model.is_some() {
+                candidate.cost_to_make_j = Some(ledger.energy_of(&ledger.upstream(&candidate.depends_on)));
+                candidate.training_j = Some(ledger.energy_of(&training.iter().copied().collect()));
+            }
+        }
+        let baseline = candidates.first().and_then(|baseline| Outlay::of(baseline, self.life.batch));
+        for (candidate, ratio) in candidates.iter_mut().zip(&self.ratios) {
+            candidate.cpu_ratio = *ratio;
+            let outlay = Outlay::of(candidate, self.life.batch);
+            candidate.life_cost_j = outlay.map(|outlay| outlay.over(&self.life));
+            if let (Some(outlay), Some(baseline), Some(ratio)) = (outlay, &baseline, ratio) {
+                candidate.break_even = ledger::break_even(&outlay, baseline, *ratio, &self.life);
+            }
+        }
+        let exploration: Vec<u32> = ledger
+            .entries
+            .iter()
+            .filter(|entry| {
+                let name = entry.stage.as_str();
+                !FOR_THE_REPORT.contains(&name) && name != "baseline/train" && name != "load-data"
+            })
+            .map(|entry| entry.id)
+            .collect();
+        let mut candidates = candidates.into_iter();
+        let baseline = candidates.next().expect("a run without a baseline has no result");
+        let mut result = RunResult {
+            schema: SCHEMA,
+            id: id.to_owned(),
+            task: self.task.clone(),
+            state: self.state,
+            life: self.life,
+            metric: self.metric.clone(),
+            goal: self.goal,
+            max_drop: self.max_drop,
+            baseline,
+            candidates: candidates.collect(),
+            choosing_j: ledger.energy_of(&exploration.into_iter().collect()),
+            ledger,
+            budget: self.budget.clone(),
+            scope: scope.to_owned(),
+            caveats: caveats
+                .iter()
+                .map(|c| Caveat { code: c.code.clone(), text: c.text.clone(), hint: c.hint.clone() })
+                .collect(),
+            host: self.host.clone(),
+            verdict: String::new(),
+        };
+        result.verdict = ledger::verdict(&result);
+        result
+    }
+}
+
+fn describe(
+    candidate: &Candidate,
+    metric: &str,
+    judged: usize,
+    tested: Option<Tested>,
+    priced: Option<&Priced>,
+) -> Result<result::Candidate> {
+    let mut described = result::Candidate {
+        name: candidate.name.clone(),
+        practices: candidate.practices.clone(),
+        status: candidate.status,
+        reason: candidate.reason.clone(),
+        depends_on: candidate.depends_on.clone(),
+        training: candidate.training.clone(),
+        metrics: BTreeMap::new(),
+        parameters: 0,
+        macs: 0,
+        bytes: 0,
+        energy_per_inference_j: PerBatch::default(),
+        cpu_s_per_inference: BTreeMap::new(),
+        cpu_ratio: None,
+        training_j: None,
+        cost_to_make_j: None,
+        break_even: BreakEven::NotShown,
+        life_cost_j: None,
+        model: None,
+        notes: candidate.notes.clone(),
+    };
+    let Some(model) = &candidate.model else { return Ok(described) };
+    let shapes = infer(&model.graph, &model.weights)?;
+    described.parameters = model.weights.count() as u64;
+    described.macs = macs(&model.graph, &shapes);
+    described.bytes = onnx::encode(model)?.len() as u64;
+    described.model = Some(model_path(&candidate.name));
+    let (share, n) = tested.map_or((candidate.judge.unwrap_or_default(), judged), |t| (t.share, t.images));
+    let (low, high) = wilson(share, n);
+    let value = MetricValue {
+        select: candidate.select,
+        judge: candidate.judge,
+        test: tested.map(|t| t.share),
+        low,
+        high,
+    };
+    described.metrics.insert(metric.to_owned(), value);
+    if let Some(priced) = priced {
+        for (batch, price) in &priced.batches {
+            described.energy_per_inference_j.by_batch.insert(batch.to_string(), price.energy);
+            described.cpu_s_per_inference.insert(batch.to_string(), price.cpu_s);
+        }
+        described.notes.push(("threads of inference".to_owned(), priced.threads.to_string()));
+    }
+    Ok(described)
+}
+
+/// A candidate of an interrupted run.
+pub(super) fn recall(run: &Run, described: &result::Candidate) -> Result<Candidate> {
+    let model = described
+        .model
+        .as_ref()
+        .map(|path| {
+            onnx::load(&run.path(path)).with_context(|| format!("cannot resume `{}`", described.name))
+        })
+        .transpose()?;
+    let metric = described.metrics.values().next();
+    let mut candidate = Candidate::without_model(&described.name, described.status, described.reason.clone());
+    candidate.practices.clone_from(&described.practices);
+    candidate.model = model.map(Arc::new);
+    candidate.depends_on.clone_from(&described.depends_on);
+    candidate.training.clone_from(&described.training);
+    candidate.select = metric.and_then(|m| m.select);
+    candidate.judge = metric.and_then(|m| m.judge);
+    candidate.notes.clone_from(&described.notes);
+    Ok(candidate)
+}
+
+/// Where a candidate's model lies in the run folder.
+pub(super) fn model_path(name: &str) -> String {
+    format!("{MODELS}/{name}.onnx")
+}
+
+/// A stage as a line of the ledger.
+pub(super) fn entry(record: &StageRecord) -> Entry {
+    Entry {
+        id: record.id,
+        stage: record.name.clone(),
+        energy_j: record.energy,
+        cpu_s: record.cpu_s,
+        wall_s: record.wall_s,
+        depends_on: record.depends_on.clone(),
+    }
+}
+
+/// A status as events and tables spell it.
+pub(super) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Holds => "holds",
+        Status::Drops => "drops",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+    }
+}
+
+/// The machine that the run is made on.
+pub(super) fn host(session: &Session, task: &Task) -> Host {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo")
+        .ok()
+        .and_then(|text| {
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        })
+        .unwrap_or_else(|| "unknown processor".to_owned());
+    Host {
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        cpu,
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        isa: task.isa().to_owned(),
+        sources: session.sources(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: jiff::Timestamp::now().to_string(),
+    }
+}

@@ -1,0 +1,423 @@
+//! The search: the baseline, then one practice after the other, each judged as soon as it is done.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow};
+use joulewise_learn::onnx;
+use joulewise_meter::{EventKind, Session, StageRecord};
+
+use super::benchmark::{self, Price, Subject};
+use super::judge::Loss;
+use super::outcome::{self, Outcome, Tested};
+use super::state::State;
+use crate::candidate::{Candidate, Status};
+use crate::context::Context;
+use crate::costs::Costs;
+use crate::practice::{Planned, Setback};
+use crate::recipe::Recipe;
+use crate::result::{Entry, RunState};
+use crate::run::Run;
+use crate::task::Task;
+use crate::task::graph::{GraphTask, share};
+
+/// Rounds of the benchmark of inferences: enough for an interval by the sign test.
+const ROUNDS: usize = 11;
+/// CPU time of one model's turn in a round, in seconds.
+const SLICE_S: f64 = 0.012;
+
+/// A run in progress.
+pub(super) struct Search<'a> {
+    run: &'a Run,
+    recipe: &'a Recipe,
+    task: &'a Task,
+    costs: &'a Costs,
+    session: &'a Session,
+    cancel: &'a AtomicBool,
+    state: State,
+    /// The baseline first.
+    candidates: Vec<Candidate>,
+    /// Whether the baseline is right about each judging image.
+    right: Vec<bool>,
+    ledger: Vec<StageRecord>,
+    /// Entries of the interrupted run that this one continues.
+    earlier: Vec<Entry>,
+    prices: Vec<Option<Priced>>,
+    tested: Vec<Option<Tested>>,
+    complete: bool,
+}
+
+/// A candidate's inference at batch 1 and at the life's batch.
+#[derive(Clone, Debug)]
+pub(super) struct Priced {
+    pub(super) batches: Vec<(usize, Price)>,
+    pub(super) threads: usize,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        run: &'a Run,
+        recipe: &'a Recipe,
+        task: &'a Task,
+        costs: &'a Costs,
+        session: &'a Session,
+        cancel: &'a AtomicBool,
+        state: State,
+    ) -> Self {
+        let earlier = state.result.as_ref().map_or_else(Vec::new, |result| result.ledger.entries.clone());
+        Self {
+            run,
+            recipe,
+            task,
+            costs,
+            session,
+            cancel,
+            state,
+            candidates: Vec::new(),
+            right: Vec::new(),
+            ledger: Vec::new(),
+            earlier,
+            prices: Vec::new(),
+            tested: Vec::new(),
+            complete: false,
+        }
+    }
+
+    /// Puts a stage that was run outside the search on the ledger.
+    pub(super) fn record(&mut self, mut record: StageRecord) {
+        record.id += self.first_entry();
+        self.ledger.push(record);
+    }
+
+    /// Runs everything; an interrupt ends it early and is no error.
+    pub(super) fn all(&mut self, chosen: &[&Planned]) -> Result<()> {
+        match self.everything(chosen) {
+            Ok(()) => {
+                self.complete = true;
+                self.state.write(self.run)
+            }
+            Err(Stop::Cancelled) if self.candidates.is_empty() => {
+                Err(anyhow!("interrupted before the baseline was trained; there is nothing to report"))
+            }
+            Err(Stop::Cancelled) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn everything(&mut self, chosen: &[&Planned]) -> Result<(), Stop> {
+        if self.state.baseline {
+            self.recall()?;
+        } else {
+            self.baseline()?;
+        }
+        for planned in chosen {
+            let name = planned.practice.card().name;
+            if !self.state.done.contains(&name) {
+                self.attempt(planned)?;
+                self.state.done.push(name);
+                self.save()?;
+            }
+        }
+        self.price()?;
+        self.test()
+    }
+
+    /// Trains what everything is compared with. Its failure ends the run.
+    fn baseline(&mut self) -> Result<(), Stop> {
+        let task = self.task.graph().map_err(Stop::from)?;
+        let model = task.network(1.0, self.recipe.search.seed).map_err(anyhow::Error::from)?;
+        let mut cx = self.context("baseline", &[]);
+        let began = Instant::now();
+        let trained =
+            cx.train("train", &[], task, &model, &task.hyper, None).map_err(|setback| match setback {
+                Setback::Cancelled => Stop::Cancelled,
+                other => Stop::Failed(anyhow!("the baseline cannot be trained: {other}")),
+            })?;
+        let epoch_s = began.elapsed().as_secs_f64() / task.hyper.epochs as f64;
+        drop(cx);
+        let mut candidate = Candidate::trained("baseline", trained.fitted.model);
+        candidate.practices.clear();
+        candidate.made_by(trained.entry);
+        candidate.hyper = Some(task.hyper.clone());
+        candidate.select = trained.fitted.epochs.last().and_then(|epoch| epoch.select);
+        candidate.reason = "everything is compared with it".into();
+        candidate.note("epochs", task.hyper.epochs.to_string());
+        self.judge_baseline(candidate)?;
+        self.predict(epoch_s);
+        self.state.baseline = true;
+        self.save()
+    }
+
+    fn judge_baseline(&mut self, mut candidate: Candidate) -> Result<(), Stop> {
+        let task = self.task.graph().map_err(Stop::from)?;
+        let Some(model) = candidate.model.clone() else {
+            return Err(Stop::Failed(anyhow!("the baseline has no model")));
+        };
+        let mut cx = self.context("baseline", &[]);
+        let (right, _) = cx.stage("judge", &candidate.depends_on, |_| {
+            task.right(&model, &task.data.train, &task.splits.judge)
+        })?;
+        candidate.judge = Some(share(&right));
+        self.right = right;
+        self.candidates.push(candidate);
+        Ok(())
+    }
+
+    /// Tells the progress line how long the rest will take.
+    fn predict(&self, epoch_s: f64) {
+        let epochs: f64 = self.state.budget.shares.values().map(|s| (s.epochs - s.spent).max(0.0)).sum();
+        let text = format!("at most {} left", joulewise_meter::Seconds(epochs * epoch_s));
+        self.session.emit(EventKind::Progress { stage: 0, done: 0, of: 0, text });
+    }
+
+    fn attempt(&mut self, planned: &Planned) -> Result<(), Stop> {
+        let name = planned.practice.card().name;
+        let (earlier, task) = (self.candidates.clone(), self.task);
+        let mut cx = self.context(&name, &earlier[1..]);
+        let outcome = planned.practice.apply(&earlier[0], task, &mut cx);
+        drop(cx);
+        match outcome {
+            Ok(candidates) => {
+                for candidate in candidates {
+                    self.judge(&name, candidate)?;
+                }
+            }
+            Err(Setback::Cancelled) => return Err(Stop::Cancelled),
+            Err(Setback::Skipped(reason)) => {
+                self.keep(Candidate::without_model(&name, Status::Skipped, reason))?;
+            }
+            Err(Setback::Failed(reason)) => {
+                self.keep(Candidate::without_model(&name, Status::Failed, reason))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides whether a candidate holds, by the one look at the judging images that it gets.
+    fn judge(&mut self, practice: &str, mut candidate: Candidate) -> Result<(), Stop> {
+        let task = self.task.graph().map_err(Stop::from)?;
+        let Some(model) = candidate.model.clone() else { return self.keep(candidate) };
+        let max_drop = self.recipe.goal.max_drop.fraction();
+        let mut cx = self.context(practice, &[]);
+        let stage = format!("judge-{}", candidate.name);
+        let judged = cx.stage(&stage, &candidate.depends_on, |_| {
+            let select = task.select(&model)?;
+            Ok((select, task.right(&model, &task.data.train, &task.splits.judge)?))
+        });
+        drop(cx);
+        match judged {
+            Ok(((select, right), _)) => {
+                let loss = Loss::paired(&self.right, &right);
+                candidate.select = Some(select);
+                candidate.judge = Some(share(&right));
+                candidate.status = if loss.holds(max_drop) { Status::Holds } else { Status::Drops };
+                candidate.reason = loss.reason(max_drop);
+            }
+            Err(Setback::Cancelled) => return Err(Stop::Cancelled),
+            Err(setback) => {
+                candidate.status = Status::Failed;
+                candidate.reason = setback.to_string();
+                candidate.model = None;
+            }
+        }
+        self.keep(candidate)
+    }
+
+    /// Adds a candidate to the run: its model to the folder, its fate to the log.
+    fn keep(&mut self, candidate: Candidate) -> Result<(), Stop> {
+        self.session.emit(EventKind::Candidate {
+            name: candidate.name.clone(),
+            status: outcome::status(candidate.status).to_owned(),
+            reason: candidate.reason.clone(),
+        });
+        self.candidates.push(candidate);
+        Ok(())
+    }
+
+    /// What an inference of every model costs, all in turns.
+    fn price(&mut self) -> Result<(), Stop> {
+        let task = self.task.graph().map_err(Stop::from)?;
+        let batches = self.batches();
+        let candidates = self.candidates.clone();
+        let mut cx = self.context("benchmark-inference", &[]);
+        let (prices, _) = cx.stage("", &[], |cx| priced(task, &candidates, &batches, cx))?;
+        drop(cx);
+        self.prices = prices;
+        Ok(())
+    }
+
+    /// The one look at the test images, after all candidates are decided on.
+    fn test(&mut self) -> Result<(), Stop> {
+        let task = self.task.graph().map_err(Stop::from)?;
+        let Some(test) = &task.data.test else { return Ok(()) };
+        let candidates = self.candidates.clone();
+        let indices: Vec<u32> = (0..test.len() as u32).collect();
+        let mut cx = self.context("evaluate-test", &[]);
+        let (tested, _) = cx.stage("", &[], |cx| {
+            let mut tested = Vec::new();
+            for candidate in &candidates {
+                cx.check()?;
+                tested.push(match &candidate.model {
+                    Some(model) => {
+                        let right = task.right(model, test, &indices)?;
+                        Some(Tested { share: share(&right), images: right.len() })
+                    }
+                    None => None,
+                });
+            }
+            Ok(tested)
+        })?;
+        drop(cx);
+        self.tested = tested;
+        Ok(())
+    }
+
+    /// Batch sizes that every model is priced at: one image, and the life's batch.
+    fn batches(&self) -> Vec<usize> {
+        let mut batches = vec![1, self.recipe.goal.batch, 64];
+        batches.sort_unstable();
+        batches.dedup();
+        batches
+    }
+
+    /// Brings back what the interrupted run had.
+    fn recall(&mut self) -> Result<(), Stop> {
+        let Some(result) = self.state.result.clone() else { return Ok(()) };
+        let mut recalled = vec![outcome::recall(self.run, &result.baseline)?];
+        for candidate in &result.candidates {
+            recalled.push(outcome::recall(self.run, candidate)?);
+        }
+        let mut recalled = recalled.into_iter();
+        if let Some(baseline) = recalled.next() {
+            self.judge_baseline(baseline)?;
+        }
+        self.candidates.extend(recalled);
+        Ok(())
+    }
+
+    /// Writes the models that are not in the folder yet, the partial result and the state.
+    fn save(&mut self) -> Result<(), Stop> {
+        for candidate in &self.candidates {
+            let Some(model) = &candidate.model else { continue };
+            let path = self.run.path(&outcome::model_path(&candidate.name));
+            if !path.exists() {
+                onnx::save(model, &path).with_context(|| format!("cannot export `{}`", candidate.name))?;
+            }
+        }
+        let outcome = self.outcome()?;
+        let reading = self.session.reading();
+        let result = outcome.result(self.run.id(), reading.energy, "", &[]);
+        self.run.write_result(&result).map_err(anyhow::Error::from)?;
+        self.state.write(self.run)?;
+        Ok(())
+    }
+
+    /// Everything that the result is made from.
+    pub(super) fn outcome(&self) -> Result<Outcome> {
+        let task = self.task.graph().map_err(|setback| anyhow!("{setback}"))?;
+        let state = if self.complete { RunState::Complete } else { RunState::Partial };
+        Outcome::new(
+            self.recipe,
+            task,
+            state,
+            self.candidates.clone(),
+            self.earlier.iter().cloned().chain(self.ledger.iter().map(outcome::entry)).collect(),
+            self.state.result.as_ref().map(|result| result.ledger.total_j),
+            self.prices.clone(),
+            self.tested.clone(),
+            self.state.budget.clone(),
+            outcome::host(self.session, self.task),
+        )
+    }
+
+    fn first_entry(&self) -> u32 {
+        self.earlier.iter().map(|entry| entry.id).max().unwrap_or(0)
+    }
+
+    fn context<'c>(&'c mut self, practice: &str, candidates: &'c [Candidate]) -> Context<'c> {
+        let first_entry = self.first_entry();
+        Context {
+            session: self.session,
+            cancel: self.cancel,
+            costs: self.costs,
+            budget: &mut self.state.budget,
+            practice: practice.to_owned(),
+            seed: self.recipe.search.seed,
+            max_drop: self.recipe.goal.max_drop.fraction(),
+            latency_s: self.recipe.goal.latency_ms.map(|ms| ms / 1e3),
+            ledger: &mut self.ledger,
+            candidates,
+            stage: 0,
+            first_entry,
+            batch: self.recipe.goal.batch,
+        }
+    }
+}
+
+fn priced(
+    task: &GraphTask,
+    candidates: &[Candidate],
+    batches: &[usize],
+    cx: &mut Context<'_>,
+) -> Result<Vec<Option<Priced>>, Setback> {
+    let threads = task.cpu.threads();
+    let mut prices: Vec<Option<Priced>> = candidates
+        .iter()
+        .map(|c| c.model.as_ref().map(|_| Priced { batches: Vec::new(), threads: 1 }))
+        .collect();
+    for &batch in batches {
+        cx.check()?;
+        // The baseline also on all threads: it is compared at its best.
+        let mut owners = vec![0; if threads > 1 { 1 } else { 0 }];
+        let mut subjects = Vec::new();
+        if let (true, Some(model)) = (threads > 1, &candidates[0].model) {
+            subjects.push(Subject::new(task, model, batch, threads)?);
+        }
+        for (owner, candidate) in candidates.iter().enumerate() {
+            let Some(model) = &candidate.model else { continue };
+            let (calls, threads) = match &candidate.deployment {
+                Some(deployment) => (deployment.batch.min(batch), deployment.threads),
+                None => (batch, 1),
+            };
+            subjects.push(Subject::new(task, model, calls, threads)?);
+            owners.push(owner);
+        }
+        let measured = benchmark::price(&mut subjects, cx.session, ROUNDS, SLICE_S)?;
+        for ((owner, subject), price) in owners.into_iter().zip(&subjects).zip(measured) {
+            let Some(priced) = &mut prices[owner] else { continue };
+            match priced.batches.iter_mut().find(|(b, _)| *b == batch) {
+                Some((_, best)) if price.cpu_s < best.cpu_s => {
+                    *best = price;
+                    priced.threads = subject.threads();
+                }
+                Some(_) => {}
+                None => {
+                    priced.batches.push((batch, price));
+                    priced.threads = subject.threads();
+                }
+            }
+        }
+    }
+    Ok(prices)
+}
+
+/// Why the search ended early.
+enum Stop {
+    Cancelled,
+    Failed(anyhow::Error),
+}
+
+impl From<Setback> for Stop {
+    fn from(setback: Setback) -> Self {
+        match setback {
+            Setback::Cancelled => Self::Cancelled,
+            other => Self::Failed(anyhow!("{other}")),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}

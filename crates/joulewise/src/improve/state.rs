@@ -1,0 +1,44 @@
+//! `state.json`: how far a run has come, so that an interrupted one can go on.
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Budget;
+use crate::result::RunResult;
+use crate::run::Run;
+
+/// The file in the run folder.
+const FILE: &str = "state.json";
+
+/// What a run needs to go on, beside its partial result and models.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    /// Whether the baseline has been trained.
+    pub(super) baseline: bool,
+    /// Practices that have been tried.
+    pub(super) done: Vec<String>,
+    /// What is left of the budget.
+    pub(super) budget: Budget,
+    /// The partial result of the interrupted run.
+    #[serde(skip)]
+    pub(super) result: Option<RunResult>,
+}
+
+impl State {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self { budget, ..Self::default() }
+    }
+
+    pub(super) fn read(run: &Run) -> Result<Self> {
+        let mut state: Self = run
+            .read_json(FILE)
+            .with_context(|| format!("the run {} stopped before it could be resumed", run.id()))?;
+        state.result = if state.baseline { Some(run.result()?) } else { None };
+        Ok(state)
+    }
+
+    pub(super) fn write(&self, run: &Run) -> Result<()> {
+        Ok(run.write_json(FILE, self)?)
+    }
+}

@@ -1,0 +1,101 @@
+//! Train on fewer images.
+//!
+//! # What it does
+//! Leaves out exact and near duplicates, then keeps half of the rest: once a coreset that covers each class
+//! without any training, once a stratified random half, and trains on each for as many epochs as the baseline.
+//!
+//! # Why it saves energy
+//! A training pays for every image in every epoch; images that say what others say are paid for nothing.
+//!
+//! # When it costs
+//! Finding duplicates and choosing the subset, which is on the ledger. Selection that needs a training of its
+//! own often costs what it saves, so none is used.
+//!
+//! # Evidence
+//! Random subsets are the measure that selection must beat: at high pruning rates many published methods
+//! do not.
+//!
+//! # How to check
+//! Compare the two candidates: the coreset must be better than chance by more than it costs to choose.
+
+use joulewise_learn::data;
+use joulewise_learn::train::{Control, Split};
+
+use super::{Card, Practice, Setback};
+use crate::candidate::Candidate;
+use crate::context::Context;
+use crate::task::Task;
+
+/// Share of the training images that is kept.
+const KEPT: f64 = 0.45;
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DataSubset;
+
+impl Practice for DataSubset {
+    fn card(&self) -> Card {
+        Card::of_source("data-subset", include_str!("data_subset.rs"))
+    }
+
+    fn apply(
+        &self,
+        _from: &Candidate,
+        task: &Task,
+        cx: &mut Context<'_>,
+    ) -> Result<Vec<Candidate>, Setback> {
+        let task = task.graph()?;
+        let images = &task.data.train;
+        let train = &task.splits.train;
+        let keep = (train.len() as f64 * KEPT) as usize;
+        let ((distinct, exact, near), deduplicate) = cx.stage("duplicates", &[], |_| {
+            let found = data::duplicates(images, train);
+            let mut dropped: Vec<u32> =
+                found.exact.iter().chain(&found.near).map(|&(_, dropped)| dropped).collect();
+            dropped.sort_unstable();
+            let distinct: Vec<u32> =
+                train.iter().copied().filter(|index| dropped.binary_search(index).is_err()).collect();
+            Ok((distinct, found.exact.len(), found.near.len()))
+        })?;
+        let keep = keep.min(distinct.len());
+        let seed = cx.seed;
+        let (covering, choose) = cx.stage("coreset", &[deduplicate], |_| {
+            Ok(data::coreset(images, &distinct, task.classes(), keep, seed))
+        })?;
+        let random = data::stratified_subset(&distinct, &images.labels, keep, seed);
+
+        let model = task.network(1.0, cx.seed)?;
+        let mut candidates = Vec::new();
+        for (name, subset, chosen_by) in [("coreset", &covering, choose), ("random", &random, deduplicate)] {
+            let mut hyper = task.hyper.clone();
+            hyper.epochs = match cx.affordable_epochs(task, &model, subset.len(), hyper.epochs) {
+                Ok(epochs) => epochs,
+                Err(_) if !candidates.is_empty() => break,
+                Err(setback) => return Err(setback),
+            };
+            let split = Split { train: subset, select: &task.splits.select };
+            let pictures = task.pictures(&hyper);
+            let trained = cx.train_on(
+                &format!("train-on-{name}"),
+                &[chosen_by],
+                task,
+                &model,
+                &pictures,
+                split,
+                &hyper,
+                None,
+                &mut |_| Control::Continue,
+            )?;
+            let mut candidate = Candidate::trained("data-subset", trained.fitted.model);
+            candidate.name = format!("data-subset-{name}");
+            candidate.made_by(deduplicate);
+            candidate.made_by(chosen_by);
+            candidate.made_by(trained.entry);
+            candidate.note("images", format!("{} of {}", subset.len(), train.len()));
+            candidate.note("duplicates left out", format!("{exact} exact, {near} near"));
+            candidate.hyper = Some(hyper);
+            candidates.push(candidate);
+        }
+        Ok(candidates)
+    }
+}

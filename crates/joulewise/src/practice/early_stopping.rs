@@ -1,0 +1,88 @@
+//! Stop training when another epoch no longer pays.
+//!
+//! # What it does
+//! Trains at a constant rate until the accuracy on the select images has not grown for an epoch, then cools
+//! the rate down to zero in a short last phase. A training by command is run again with the number of epochs
+//! at which its own curve flattened.
+//!
+//! # Why it saves energy
+//! The epochs after the plateau cost as much as those before it and change little.
+//!
+//! # When it costs
+//! The evaluation after each epoch. A curve that pauses before it rises again is cut too early.
+//!
+//! # Evidence
+//! Energy per training hardly depends on the other hyperparameters (Yarally et al. 2023: 1 % across settings),
+//! so the number of epochs is what a training pays for.
+//!
+//! # How to check
+//! The training curve in the report: the metric after the stop against the baseline's last epochs.
+
+use joulewise_learn::train::schedule::Schedule;
+use joulewise_learn::train::{Control, Epoch};
+use joulewise_tune::{Direction, Patience, Stopper, TrialId, Verdict};
+
+use super::{Card, Practice, Setback};
+use crate::candidate::Candidate;
+use crate::context::Context;
+use crate::task::Task;
+use crate::task::graph::GraphTask;
+
+/// Epochs without a gain before the rate cools down.
+const PATIENCE: u64 = 1;
+/// Least gain of an epoch that counts, as a fraction of the metric.
+const LEAST_GAIN: f64 = 0.002;
+/// Share of the baseline's epochs that the first phase may take at the most.
+const LONGEST: f64 = 0.4;
+/// The rate of the first phase, relative to the baseline's peak: it is held much longer than a peak is.
+const RATE: f64 = 0.5;
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EarlyStopping;
+
+impl Practice for EarlyStopping {
+    fn card(&self) -> Card {
+        Card::of_source("early-stopping", include_str!("early_stopping.rs"))
+    }
+
+    fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+        train_until_plateau(task.graph()?, cx)
+    }
+}
+
+fn train_until_plateau(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let model = task.network(1.0, cx.seed)?;
+    let most = ((task.hyper.epochs as f64 * LONGEST).round() as usize).max(1);
+    let affordable = cx.affordable_epochs(task, &model, task.splits.train.len(), task.hyper.epochs)?;
+    let mut hyper = task.hyper.clone();
+    hyper.schedule = Schedule::Constant;
+    hyper.warmup = 0.02;
+    hyper.lr *= RATE;
+    hyper.epochs = most.min(affordable.saturating_sub(1)).max(1);
+
+    let mut patience = Patience::new(Direction::Max, PATIENCE, LEAST_GAIN);
+    let mut watch = |epoch: &Epoch| match epoch.select {
+        Some(select) if patience.report(TrialId(0), epoch.epoch as u64, select) == Verdict::Stop => {
+            Control::Stop
+        }
+        _ => Control::Continue,
+    };
+    let pictures = task.pictures(&hyper);
+    let first = cx.train_on("train", &[], task, &model, &pictures, task.split(), &hyper, None, &mut watch)?;
+    let ran = first.fitted.epochs.len();
+
+    let mut cooling = hyper.clone();
+    cooling.schedule = Schedule::Cosine;
+    cooling.warmup = 0.0;
+    cooling.epochs = 1;
+    cooling.seed = hyper.seed.wrapping_add(1);
+    let last = cx.train("cool-down", &[first.entry], task, &first.fitted.model, &cooling, None)?;
+
+    let mut candidate = Candidate::trained("early-stopping", last.fitted.model);
+    candidate.made_by(first.entry);
+    candidate.made_by(last.entry);
+    candidate.note("epochs", format!("{} of {}", ran + cooling.epochs, task.hyper.epochs));
+    candidate.hyper = Some(hyper);
+    Ok(vec![candidate])
+}

@@ -1,0 +1,113 @@
+//! The practices: each is one way to cut energy, in one file whose documentation is also its card.
+
+mod combine;
+mod distil;
+mod early_stopping;
+mod inference;
+mod prune;
+mod quantise;
+mod smaller_network;
+mod transfer;
+mod tune;
+
+use std::fmt;
+
+pub use crate::card::Card;
+
+use crate::candidate::Candidate;
+use crate::context::Context;
+use crate::task::Task;
+
+/// One way to cut the energy of a model's life.
+pub trait Practice: Sync {
+    /// What it is, for the command line and the report.
+    fn card(&self) -> Card;
+
+    /// Tries it on `from`, which is the baseline or another practice's candidate.
+    ///
+    /// Everything that it computes happens in stages of `cx`, so that its cost is on the ledger.
+    fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback>;
+}
+
+/// Why a practice has no candidate.
+#[derive(Debug)]
+pub enum Setback {
+    /// It does not apply here, for this reason.
+    Skipped(String),
+    /// It was tried and broke, for this reason; the others go on.
+    Failed(String),
+    /// The user asked to stop.
+    Cancelled,
+}
+
+impl fmt::Display for Setback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Skipped(reason) | Self::Failed(reason) => f.write_str(reason),
+            Self::Cancelled => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Setback {}
+
+impl From<joulewise_learn::train::TrainError> for Setback {
+    fn from(error: joulewise_learn::train::TrainError) -> Self {
+        match error {
+            joulewise_learn::train::TrainError::Cancelled => Self::Cancelled,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+impl From<joulewise_learn::GraphError> for Setback {
+    fn from(error: joulewise_learn::GraphError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// A practice and its weight when the budget is divided.
+pub struct Planned {
+    /// The practice.
+    pub practice: &'static dyn Practice,
+    /// Share of the budget, relative to the others'.
+    pub weight: f64,
+}
+
+/// Every practice, in the order in which they are tried: `inference` and `combine` build on what the
+/// others found.
+pub const ALL: [Planned; 9] = [
+    Planned { practice: &quantise::Quantise, weight: 0.0 },
+    Planned { practice: &smaller_network::SmallerNetwork, weight: 0.13 },
+    Planned { practice: &early_stopping::EarlyStopping, weight: 0.14 },
+    Planned { practice: &prune::Prune, weight: 0.07 },
+    Planned { practice: &distil::Distil, weight: 0.10 },
+    Planned { practice: &transfer::Transfer, weight: 0.08 },
+    Planned { practice: &tune::Tune, weight: 0.35 },
+    Planned { practice: &inference::Inference, weight: 0.0 },
+    Planned { practice: &combine::Combine, weight: 0.0 },
+];
+
+/// The names of all practices.
+pub fn names() -> Vec<String> {
+    ALL.iter().map(|planned| planned.practice.card().name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_practice_says_what_the_headings_ask() {
+        for planned in &ALL {
+            let card = planned.practice.card();
+            let sections = [&card.what, &card.why, &card.when, &card.evidence, &card.check];
+            assert!(sections.iter().all(|text| text.len() > 20), "{}: {card:?}", card.name);
+        }
+    }
+
+    #[test]
+    fn the_weights_divide_the_budget() {
+        assert!((ALL.iter().map(|p| p.weight).sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,188 @@
+//! Search the hyperparameters, most settings only briefly.
+//!
+//! # What it does
+//! Draws learning rate and weight decay log-uniformly and the batch size from a few, trains all settings
+//! briefly on a part of the images, lets the best third go on for three times as long, and trains the
+//! winner in full.
+//!
+//! # Why it saves energy
+//! A bad setting can use several times the energy for the same accuracy. Stopping bad trials early pays for
+//! looking.
+//!
+//! # When it costs
+//! Every trial is on the ledger and in the cost of choosing, the losers too. Where today's setting is good
+//! already, the search is a loss, and the report says so.
+//!
+//! # Evidence
+//! Bergstra and Bengio (2012) for random search, Jamieson and Talwalkar (2016) for successive halving. On a
+//! linear scale most learning rates are too large, which is how grids lose in Yarally et al. (2023).
+//!
+//! # How to check
+//! The trials in the run's events: setting, metric and joules of each.
+
+use std::collections::BTreeMap;
+
+use joulewise_learn::data::stratified_subset;
+use joulewise_learn::train::{Control, Hyperparameters, Split};
+use joulewise_meter::EventKind;
+use joulewise_tune::{Direction, Outcome, Point, Random, Space, Study, SuccessiveHalving, TrialId, Value};
+
+use super::{Card, Practice, Setback};
+use crate::candidate::Candidate;
+use crate::context::Context;
+use crate::task::Task;
+use crate::task::graph::GraphTask;
+
+/// Settings that are tried.
+const TRIALS: usize = 9;
+/// A rung keeps one trial in so many, for so many times as long.
+const ETA: u64 = 3;
+/// Share of the training images that trials see.
+const IMAGES: f64 = 0.25;
+/// Decades around today's learning rate and weight decay that are searched.
+const DECADES: f64 = 0.7;
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tune;
+
+impl Practice for Tune {
+    fn card(&self) -> Card {
+        Card::of_source("tune", include_str!("tune.rs"))
+    }
+
+    fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+        search(task.graph()?, cx)
+    }
+}
+
+fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let model = task.network(1.0, cx.seed)?;
+    let subset = stratified_subset(
+        &task.splits.train,
+        &task.data.train.labels,
+        part(task.splits.train.len()),
+        cx.seed,
+    );
+    let epoch = task.cost_in_epochs(cx.costs, &model, subset.len())?;
+    let full = task.hyper.epochs as f64;
+    let left = cx.budget.left(&cx.practice);
+    let halving = SuccessiveHalving::new(Direction::Max, ETA, 1, ETA);
+    let affordable = (1..=TRIALS).rev().find(|&n| halving.total_steps(n) as f64 * epoch + full <= left);
+    let Some(trials) = affordable.filter(|&n| n > 1) else {
+        return Err(Setback::Skipped(format!(
+            "its share of the budget, {left:.1} epochs of the baseline, does not pay for two trials and a training"
+        )));
+    };
+
+    let mut study = Study::new(space(&task.hyper)?, Direction::Max, cx.seed, Random);
+    let mut points: BTreeMap<TrialId, Point> = BTreeMap::new();
+    let today = today(&task.hyper);
+    points.insert(study.start(today.clone()), today);
+    while points.len() < trials {
+        let (id, point) = study.ask();
+        points.insert(id, point);
+    }
+    let mut running: Vec<TrialId> = points.keys().copied().collect();
+    let mut entries = Vec::new();
+    for rung in halving.rungs(trials) {
+        let mut arrived = Vec::new();
+        for &id in &running {
+            let mut hyper = setting(&task.hyper, &points[&id]);
+            hyper.epochs = rung.step as usize;
+            let name = format!("trial-{}-{}", id.0, rung.step);
+            let split = Split { train: &subset, select: &task.splits.select };
+            let before = cx.session.reading();
+            let trained = cx.train_on(
+                &name,
+                &[],
+                task,
+                &model,
+                &task.pictures(&hyper),
+                split,
+                &hyper,
+                None,
+                &mut |_| Control::Continue,
+            );
+            let cost = cx.session.reading().energy.value - before.energy.value;
+            let (value, entry) = match trained {
+                Ok(trained) => (trained.fitted.select().unwrap_or(f64::NAN), Some(trained.entry)),
+                Err(Setback::Cancelled) => return Err(Setback::Cancelled),
+                // A setting that diverges is an answer too: it goes no further.
+                Err(_) => (f64::NAN, None),
+            };
+            entries.extend(entry);
+            study.report(id, rung.step, value);
+            study.tell(id, Outcome { value, cost });
+            arrived.push((id, value));
+            cx.session.emit(trial_event(entry.unwrap_or_default(), id, &points[&id], value, cost));
+        }
+        running = halving.survivors(&arrived);
+    }
+    let Some(best) = running.first().map(|id| &points[id]) else {
+        return Err(Setback::Failed("every trial diverged; lower the learning rate".into()));
+    };
+    let hyper = setting(&task.hyper, best);
+    let trained = cx.train("train-winner", &entries, task, &model, &hyper, None)?;
+    let mut candidate = Candidate::trained("tune", trained.fitted.model);
+    candidate.made_by(trained.entry);
+    candidate.note("trials", trials.to_string());
+    candidate.note("learning rate", format!("{:.4} (was {})", hyper.lr, task.hyper.lr));
+    candidate
+        .note("weight decay", format!("{:.1e} (was {:.1e})", hyper.weight_decay, task.hyper.weight_decay));
+    candidate.note("batch", format!("{} (was {})", hyper.batch, task.hyper.batch));
+    candidate.hyper = Some(hyper);
+    Ok(vec![candidate])
+}
+
+fn part(examples: usize) -> usize {
+    (examples as f64 * IMAGES) as usize
+}
+
+fn space(hyper: &Hyperparameters) -> Result<Space, Setback> {
+    let around = |value: f64| (value * 10f64.powf(-DECADES), value * 10f64.powf(DECADES));
+    let (low, high) = around(hyper.lr);
+    let (decay_low, decay_high) = around(hyper.weight_decay.max(1e-5));
+    let batches = [hyper.batch / 2, hyper.batch, hyper.batch * 2].map(|b| b.max(1).to_string());
+    let batches: Vec<&str> = batches.iter().map(String::as_str).collect();
+    Space::new()
+        .log_float("lr", low, high)
+        .and_then(|space| space.log_float("weight_decay", decay_low, decay_high))
+        .and_then(|space| space.choice("batch", &batches))
+        .map_err(|error| Setback::Failed(error.to_string()))
+}
+
+fn today(hyper: &Hyperparameters) -> Point {
+    Point::from_iter([
+        ("lr".to_owned(), Value::Float(hyper.lr)),
+        ("weight_decay".to_owned(), Value::Float(hyper.weight_decay.max(1e-5))),
+        ("batch".to_owned(), Value::Choice(hyper.batch.to_string())),
+    ])
+}
+
+fn setting(hyper: &Hyperparameters, point: &Point) -> Hyperparameters {
+    let mut hyper = hyper.clone();
+    hyper.lr = point.float("lr").unwrap_or(hyper.lr);
+    hyper.weight_decay = point.float("weight_decay").unwrap_or(hyper.weight_decay);
+    hyper.batch = point.choice("batch").and_then(|b| b.parse().ok()).unwrap_or(hyper.batch);
+    hyper
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Float(value) => format!("{value:.3e}"),
+        Value::Int(value) => value.to_string(),
+        Value::Choice(value) => value.clone(),
+    }
+}
+
+fn trial_event(stage: u32, id: TrialId, point: &Point, value: f64, energy_j: f64) -> EventKind {
+    EventKind::Trial {
+        stage,
+        number: id.0,
+        params: point.values().map(|(name, value)| (name.to_owned(), text(value))).collect(),
+        value: value.is_finite().then_some(value),
+        energy_j: Some(energy_j),
+        state: if value.is_finite() { "complete" } else { "failed" }.to_owned(),
+    }
+}

@@ -1,0 +1,181 @@
+//! A task on our own engine: a network and labelled pictures.
+
+use anyhow::{Context as _, bail};
+use joulewise_learn::builders;
+use joulewise_learn::data::{self, Augment, Dataset, Images, LoadOptions, Normalise, stratified_subset};
+use joulewise_learn::engine::{Cpu, Engine};
+use joulewise_learn::train::fit::argmax;
+use joulewise_learn::train::{Examples, Hyperparameters, Pictures, Split};
+use joulewise_learn::{GraphError, Model};
+
+use crate::costs::Costs;
+use crate::hint::Hint as _;
+use crate::practice::Setback;
+use crate::recipe::Recipe;
+
+/// Images that a plan takes at a time when it only has to be evaluated.
+const EVALUATION_BATCH: usize = 256;
+
+/// A network to be trained on pictures.
+#[derive(Debug)]
+pub struct GraphTask {
+    /// The data, with its splits below.
+    pub data: Dataset,
+    /// Which training pictures are learned from, selected with and judged by.
+    pub splits: data::Split,
+    /// Mean and deviation of the training pictures.
+    pub normalise: Normalise,
+    /// The network's name in `builders`.
+    pub network: String,
+    /// The baseline's width.
+    pub width: f32,
+    /// The baseline's hyperparameters.
+    pub hyper: Hyperparameters,
+    /// The engine.
+    pub cpu: Cpu,
+}
+
+impl GraphTask {
+    /// Loads or draws the data of `recipe` and divides it.
+    pub fn load(recipe: &Recipe) -> anyhow::Result<Self> {
+        let data = match &recipe.data.path {
+            Some(path) => data::load(path, &LoadOptions { skip_bad: recipe.data.skip_bad })?,
+            None => data::glyphs(
+                recipe.data.train.unwrap_or(GLYPHS),
+                recipe.data.test.unwrap_or(GLYPHS / 4),
+                recipe.search.seed,
+            ),
+        };
+        let known = builders::NAMES.contains(&recipe.model.name.as_str());
+        if !known {
+            bail!("no network is called `{}`; there are {}", recipe.model.name, builders::NAMES.join(", "));
+        }
+        let labels = &data.train.labels;
+        let all: Vec<u32> = (0..data.train.len() as u32).collect();
+        let used = match recipe.data.train {
+            Some(most) if most < all.len() => stratified_subset(&all, labels, most, recipe.search.seed),
+            _ => all,
+        };
+        let (select, judge) = reserved(used.len());
+        let splits =
+            data::Split::stratified_of(&used, labels, data.classes.len(), select, judge, recipe.search.seed)
+                .with_context(|| format!("cannot divide the data set `{}`", data.name))?;
+        if splits.train.len() < recipe.train.batch {
+            return Err(anyhow::anyhow!(
+                "{} training images are left after {select} to select and {judge} to judge with, fewer than one batch \
+                 of {}",
+                splits.train.len(),
+                recipe.train.batch
+            ))
+            .hint("give more images or a smaller batch, as in --set train.batch=16");
+        }
+        let normalise = Normalise::of(&data.train, &splits.train);
+        let task = Self {
+            splits,
+            normalise,
+            network: recipe.model.name.clone(),
+            width: recipe.model.width as f32,
+            hyper: recipe.train.hyperparameters(recipe.search.seed),
+            cpu: Cpu::new(recipe.train.threads),
+            data,
+        };
+        task.network(1.0, 0)
+            .with_context(|| format!("`{}` does not fit pictures of {:?}", task.network, task.input()))?;
+        Ok(task)
+    }
+
+    /// `[channels, height, width]` of a picture.
+    pub fn input(&self) -> [usize; 3] {
+        self.data.train.shape
+    }
+
+    /// How many classes there are.
+    pub fn classes(&self) -> usize {
+        self.data.classes.len()
+    }
+
+    /// A fresh network at `width` times the baseline's.
+    pub fn network(&self, width: f32, seed: u64) -> Result<Model, GraphError> {
+        builders::build(&self.network, self.input(), self.classes(), self.width * width, seed)
+    }
+
+    /// The training pictures, augmented as `hyper` says.
+    pub fn pictures(&self, hyper: &Hyperparameters) -> Pictures<'_> {
+        let augment =
+            (hyper.crop > 0 || hyper.flip).then_some(Augment { crop_padding: hyper.crop, flip: hyper.flip });
+        Pictures { images: &self.data.train, normalise: &self.normalise, augment }
+    }
+
+    /// The examples to learn from and to watch.
+    pub fn split(&self) -> Split<'_> {
+        Split { train: &self.splits.train, select: &self.splits.select }
+    }
+
+    /// One epoch of `model` on `examples` examples, in epochs of the baseline.
+    pub fn cost_in_epochs(&self, costs: &Costs, model: &Model, examples: usize) -> Result<f64, GraphError> {
+        let baseline = self.network(1.0, 0)?;
+        let one = costs.training_s(&baseline, self.splits.train.len() as f64)?;
+        Ok(costs.training_s(model, examples as f64)? / one)
+    }
+
+    /// Outputs of `model` for the pictures `indices` of `images`, one row for each.
+    pub fn outputs(&self, model: &Model, images: &Images, indices: &[u32]) -> Result<Vec<f32>, GraphError> {
+        let mut plan = self.cpu.compile(model, EVALUATION_BATCH.min(indices.len().max(1)))?;
+        let mut outputs = vec![0.0; indices.len() * plan.outputs()];
+        let width = plan.outputs();
+        let mut planes = Vec::new();
+        for (batch, into) in
+            indices.chunks(EVALUATION_BATCH).zip(outputs.chunks_mut(EVALUATION_BATCH * width))
+        {
+            planes.clear();
+            for &index in batch {
+                planes_of(&self.normalise, images, index, &mut planes);
+            }
+            plan.run(&planes, into);
+        }
+        Ok(outputs)
+    }
+
+    /// Whether `model` is right about each of the pictures `indices` of `images`.
+    pub fn right(&self, model: &Model, images: &Images, indices: &[u32]) -> Result<Vec<bool>, Setback> {
+        let outputs = self.outputs(model, images, indices)?;
+        let width = outputs.len() / indices.len().max(1);
+        let labels = indices.iter().map(|&i| usize::from(images.labels[i as usize]));
+        Ok(outputs.chunks(width.max(1)).zip(labels).map(|(row, label)| argmax(row) == label).collect())
+    }
+
+    /// Accuracy of `model` on the select split.
+    pub fn select(&self, model: &Model) -> Result<f64, Setback> {
+        Ok(share(&self.right(model, &self.data.train, &self.splits.select)?))
+    }
+
+    /// Labels of the pictures `indices` of the training set.
+    pub fn labels(&self, indices: &[u32]) -> Vec<u16> {
+        let pictures = self.pictures(&self.hyper);
+        indices.iter().map(|&i| pictures.label(i)).collect()
+    }
+}
+
+/// Share of `true`.
+pub fn share(right: &[bool]) -> f64 {
+    right.iter().filter(|&&r| r).count() as f64 / right.len().max(1) as f64
+}
+
+/// Glyphs that are drawn when the recipe does not say.
+const GLYPHS: usize = 16_000;
+
+/// How many of `n` training images are kept to select and to judge with: enough to tell a loss of a
+/// percent, but never most of them.
+fn reserved(n: usize) -> (usize, usize) {
+    ((n / 20).max(2_000).min(n / 8), (n / 10).max(4_000).min(n / 4))
+}
+
+/// Appends picture `index` of `images`, normalised, as `[c, h, w]`.
+pub fn planes_of(normalise: &Normalise, images: &Images, index: u32, planes: &mut Vec<f32>) {
+    let channels = images.shape[0];
+    let pixels = images.pixels_of(index as usize);
+    for channel in 0..channels {
+        let (scale, shift) = normalise.scale_shift(channel);
+        planes.extend(pixels[channel..].iter().step_by(channels).map(|&p| f32::from(p) * scale + shift));
+    }
+}
