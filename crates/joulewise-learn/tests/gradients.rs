@@ -71,7 +71,7 @@ impl Net {
     fn linear(mut self, out: usize) -> Self {
         if self.features == 0 {
             self = self.op(Op::Flatten, vec![]);
-            self.model.graph.output = self.value.clone();
+            self.model.graph.output.clone_from(&self.value);
             let shapes = joulewise_learn::shape::infer(&self.model.graph, &self.model.weights).unwrap();
             self.features = shapes.len_of(&self.value);
         }

@@ -185,9 +185,9 @@ fn optimisers_step_as_pytorchs() {
             let mut w = signed("w", 6);
             let (mut first, mut second) = (vec![0.0; 6], vec![0.0; 6]);
             for (step, expected) in case["w"].as_array().unwrap().iter().enumerate() {
-                let memory = Memory { first: &mut first, second: &mut second };
+                let mut memory = Memory { first: &mut first, second: &mut second };
                 let gradient = signed(&format!("g{step}"), 6);
-                settings.update(isa, step as u64 + 1, number(&case["lr"]), memory, &gradient, &mut w);
+                settings.update(isa, step as u64 + 1, number(&case["lr"]), &mut memory, &gradient, &mut w);
                 assert_close(&w, expected, &format!("{name} on {isa}, step {step}"));
             }
         }

@@ -17,7 +17,7 @@ pub(crate) struct NormBackward {
 }
 
 /// The memory that a backward pass over one chunk works on.
-pub(crate) struct Gradients<'a> {
+pub(crate) struct Scope<'a> {
     pub(crate) values: &'a [Vec<f32>],
     pub(crate) gradients: &'a mut [Vec<f32>],
     /// Sums over the chunk, by parameter.
@@ -34,7 +34,7 @@ pub(crate) fn backward(
     op: &ImageOp,
     norms: &[NormBackward],
     dropout: Option<DropoutKey>,
-    memory: &mut Gradients<'_>,
+    memory: &mut Scope<'_>,
     at: usize,
     row: usize,
     needs_input: bool,
@@ -79,11 +79,10 @@ pub(crate) fn backward(
         match op.kind {
             ImageKind::Conv { panels, .. } => {
                 let panels = &program.panels[panels];
-                let (PanelShape::Conv { backward, .. }, Some(packed)) = (&panels.shape, &panels.backward)
-                else {
+                let (PanelShape::Conv(pair), Some(packed)) = (&panels.shape, &panels.backward) else {
                     unreachable!("a convolution whose input has a gradient is packed for it")
                 };
-                backward.backward_data(isa, dy, packed, accumulate, dx);
+                pair.backward.backward_data(isa, dy, packed, accumulate, dx);
             }
             ImageKind::Norm { norm, relu } => {
                 let coefficients = norms[norm].coefficients.each_ref().map(Vec::as_slice);

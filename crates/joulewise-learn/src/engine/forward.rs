@@ -90,7 +90,7 @@ pub(crate) fn drop_out(dropout: DropoutKey, key: u64, row: usize, p: f32, layout
 
 pub(crate) fn conv(shape: &PanelShape) -> &Conv {
     match shape {
-        PanelShape::Conv { forward, .. } => forward,
+        PanelShape::Conv(pair) => &pair.forward,
         PanelShape::Linear { .. } => unreachable!("the panels of a convolution are a convolution's"),
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use joulewise_kernels::{Conv, Image, Packed};
 
-use super::parameter::{Order, PanelShape, Panels, Parameter};
+use super::parameter::{ConvPair, Order, PanelShape, Panels, Parameter};
 use crate::graph::{Model, Node, Op, Window};
 use crate::shape::{GraphError, Shapes, infer};
 
@@ -207,20 +207,17 @@ impl<'a> Lowering<'a> {
     }
 
     fn define(&mut self, name: &str) -> usize {
-        let (id, value) = match *self.shapes.of(name) {
-            [features] => {
-                self.program.vectors.push(features);
-                self.program.vector_names.push(name.to_owned());
-                let id = self.program.vectors.len() - 1;
-                (id, Value::Vector(id))
-            }
-            _ => {
-                let [channels, height, width] = self.shapes.image_of(name);
-                self.program.images.push(Image { height, width, channels, halo: 0 });
-                self.program.image_names.push(name.to_owned());
-                let id = self.program.images.len() - 1;
-                (id, Value::Image(id))
-            }
+        let (id, value) = if let [features] = *self.shapes.of(name) {
+            self.program.vectors.push(features);
+            self.program.vector_names.push(name.to_owned());
+            let id = self.program.vectors.len() - 1;
+            (id, Value::Vector(id))
+        } else {
+            let [channels, height, width] = self.shapes.image_of(name);
+            self.program.images.push(Image { height, width, channels, halo: 0 });
+            self.program.image_names.push(name.to_owned());
+            let id = self.program.images.len() - 1;
+            (id, Value::Image(id))
         };
         self.values.insert(name.to_owned(), value);
         id
@@ -264,7 +261,8 @@ impl<'a> Lowering<'a> {
         match self.value(node, 0)? {
             Value::Image(input) => {
                 if matches!(node.op, Op::Flatten) {
-                    return self.vector_op(VectorKind::Flatten, input, output);
+                    self.vector_op(VectorKind::Flatten, input, output);
+                    return Ok(());
                 }
                 let kind = self.image_kind(node, relu)?;
                 let output = self.define(output);
@@ -279,22 +277,20 @@ impl<'a> Lowering<'a> {
             }
             Value::Vector(input) => {
                 let kind = self.vector_kind(node, relu)?;
-                match kind {
+                if let Some(kind) = kind {
+                    self.vector_op(kind, input, output);
+                } else {
                     // Flattening a vector changes nothing: the name is another one for the same value.
-                    None => {
-                        self.values.insert(output.to_owned(), Value::Vector(input));
-                        Ok(())
-                    }
-                    Some(kind) => self.vector_op(kind, input, output),
+                    self.values.insert(output.to_owned(), Value::Vector(input));
                 }
+                Ok(())
             }
         }
     }
 
-    fn vector_op(&mut self, kind: VectorKind, input: usize, output: &str) -> Result<(), GraphError> {
+    fn vector_op(&mut self, kind: VectorKind, input: usize, output: &str) {
         let output = self.define(output);
         self.program.vector_ops.push(VectorOp { kind, input, output, accumulate: false });
-        Ok(())
     }
 
     fn image_kind(&mut self, node: &Node, relu: bool) -> Result<ImageKind, GraphError> {
@@ -402,10 +398,10 @@ impl<'a> Lowering<'a> {
             let ImageKind::Conv { panels: index, .. } = op.kind else { continue };
             let ConvAttributes { kernel, stride, padding, groups } = self.convs[&index];
             let conv = |input: Image, output: Image| Conv { input, output, kernel, stride, padding, groups };
-            panels[index].shape = PanelShape::Conv {
+            panels[index].shape = PanelShape::Conv(Box::new(ConvPair {
                 forward: conv(images[op.input], images[op.output]),
                 backward: conv(gradients[op.input], gradients[op.output]),
-            };
+            }));
         }
         if train {
             let first_image_input = !self.program.vector_input;

@@ -71,11 +71,18 @@ pub(crate) struct Panels {
     pub(crate) backward: Option<Packed>,
 }
 
+/// A convolution between images, and the same one between their gradients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConvPair {
+    pub(crate) forward: Conv,
+    pub(crate) backward: Conv,
+}
+
 /// What the panels are for.
 #[derive(Clone, Debug)]
 pub(crate) enum PanelShape {
-    /// A convolution; `backward` describes the same one between the gradients of its images.
-    Conv { forward: Conv, backward: Conv },
+    /// A convolution.
+    Conv(Box<ConvPair>),
     /// A linear layer.
     Linear { features: usize, outputs: usize },
 }
@@ -89,10 +96,10 @@ impl Panels {
     /// Packs the newest numbers.
     pub(crate) fn pack(&mut self, isa: Isa, weights: &[f32]) {
         match &self.shape {
-            PanelShape::Conv { forward, backward } => {
-                forward.pack_forward(isa, weights, &mut self.forward);
+            PanelShape::Conv(pair) => {
+                pair.forward.pack_forward(isa, weights, &mut self.forward);
                 if let Some(into) = &mut self.backward {
-                    backward.pack_backward(isa, weights, into);
+                    pair.backward.pack_backward(isa, weights, into);
                 }
             }
             &PanelShape::Linear { features, outputs } => {

@@ -2,7 +2,7 @@
 
 use joulewise_kernels::{Image, batch_norm, elementwise};
 
-use super::backward::{Gradients, NormBackward, backward};
+use super::backward::{NormBackward, Scope, backward};
 use super::chunk::Chunk;
 use super::forward::{Affine, DropoutKey, forward};
 use super::lower::{ImageKind, ImageOp, Norm, Program, lower};
@@ -119,15 +119,19 @@ impl<'e> Training<'e> {
         loss
     }
 
-    fn dropout(&self) -> Option<DropoutKey> {
-        Some(DropoutKey { seed: self.seed, step: self.steps })
+    fn dropout(&self) -> DropoutKey {
+        DropoutKey { seed: self.seed, step: self.steps }
     }
 
     fn forward(&mut self, feed: &(impl Fn(usize, Image, &mut [f32]) + Sync)) {
-        let dropout = self.dropout();
+        let dropout = Some(self.dropout());
         let Self { cpu, program, chunks, affines, .. } = self;
         let isa = cpu.isa;
-        if !program.vector_input {
+        if program.vector_input {
+            let features = program.vectors[0];
+            let layout = Image { height: 1, width: 1, channels: features, halo: 0 };
+            cpu.pieces(&mut self.vectors[0], features, |row, into| feed(row, layout, into));
+        } else {
             for index in 0..program.segments.len() {
                 let segment = &program.segments[index];
                 let next = program.segments.get(index + 1).map(|s| &program.image_ops[s.start]);
@@ -158,10 +162,6 @@ impl<'e> Training<'e> {
                     finish_moments(program, norm, pixels, chunks, affines, &mut self.norms);
                 }
             }
-        } else {
-            let features = program.vectors[0];
-            let layout = Image { height: 1, width: 1, channels: features, halo: 0 };
-            cpu.pieces(&mut self.vectors[0], features, |row, into| feed(row, layout, into));
         }
         let per_chunk = rows_per_chunk(self.batch);
         for op in &program.vector_ops {
@@ -175,7 +175,7 @@ impl<'e> Training<'e> {
     }
 
     fn backward(&mut self) {
-        let dropout = self.dropout();
+        let dropout = Some(self.dropout());
         let Self { cpu, program, chunks, vectors, vector_gradients, gradients, norms, .. } = self;
         for op in program.vector_ops.iter().rev() {
             vector::backward(
@@ -211,7 +211,7 @@ impl<'e> Training<'e> {
                     let rest = ops.iter().skip(usize::from(norm.is_some())).rev();
                     for op in after.map(|i| &program.image_ops[i]).into_iter().chain(rest) {
                         let Chunk { values, gradients, parameters, scratch, .. } = &mut *chunk;
-                        let mut memory = Gradients { values, gradients, parameters, scratch };
+                        let mut memory = Scope { values, gradients, parameters, scratch };
                         let needs_input = op.input != 0;
                         backward(isa, program, op, norms_now, dropout, &mut memory, at, row, needs_input);
                     }
@@ -258,7 +258,7 @@ impl<'e> Training<'e> {
         }
         let (isa, step) = (cpu.isa, *steps);
         cpu.each(&mut pieces, |_, ((first, second), (parameter, gradient))| {
-            settings.update(isa, step, rate, Memory { first, second }, gradient, parameter);
+            settings.update(isa, step, rate, &mut Memory { first, second }, gradient, parameter);
         });
     }
 }

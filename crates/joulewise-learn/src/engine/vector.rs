@@ -178,7 +178,11 @@ fn drop_out(dropout: DropoutKey, key: u64, p: f32, width: usize, rows: &mut [f32
 
 pub(super) fn softmax(row: &mut [f32]) {
     let top = row.iter().fold(f32::NEG_INFINITY, |m, &v| m.max(v));
-    row.iter_mut().for_each(|v| *v = (*v - top).exp());
+    for v in row.iter_mut() {
+        *v = (*v - top).exp();
+    }
     let sum: f32 = row.iter().sum();
-    row.iter_mut().for_each(|v| *v /= sum);
+    for v in row.iter_mut() {
+        *v /= sum;
+    }
 }

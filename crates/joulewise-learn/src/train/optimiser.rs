@@ -63,7 +63,7 @@ impl Settings {
         isa: Isa,
         step: u64,
         rate: f32,
-        memory: Memory<'_>,
+        memory: &mut Memory<'_>,
         gradient: &[f32],
         parameter: &mut [f32],
     ) {

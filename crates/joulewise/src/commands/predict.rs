@@ -58,17 +58,14 @@ impl Predict {
             plan.run(x, y);
         }
         let columns = plan.outputs();
-        match &self.output {
-            Some(path) => {
-                npy::write(path, &Array { shape: vec![rows, columns], numbers: Numbers::F32(outputs) })?;
+        if let Some(path) = &self.output {
+            npy::write(path, &Array { shape: vec![rows, columns], numbers: Numbers::F32(outputs) })?;
+        } else {
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            for row in outputs.chunks(columns) {
+                writeln!(out, "{}", argmax(row))?;
             }
-            None => {
-                let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-                for row in outputs.chunks(columns) {
-                    writeln!(out, "{}", argmax(row))?;
-                }
-                out.flush()?;
-            }
+            out.flush()?;
         }
         Ok(ExitCode::from(exit::OK))
     }

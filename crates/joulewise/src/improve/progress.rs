@@ -70,7 +70,7 @@ impl Observer for Progress {
                 ));
             }
             EventKind::Metric { name, value, .. } if name != "loss" => {
-                self.metric = Some((name.clone(), *value))
+                self.metric = Some((name.clone(), *value));
             }
             EventKind::Sample { energy_j, .. } => self.energy_j = *energy_j,
             EventKind::Progress { stage, done, of, text } => {

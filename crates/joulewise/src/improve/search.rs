@@ -184,10 +184,10 @@ impl<'a> Search<'a> {
             }
             Err(Setback::Cancelled) => return Err(Stop::Cancelled),
             Err(Setback::Skipped(reason)) => {
-                self.keep(Candidate::without_model(&name, Status::Skipped, reason))?;
+                self.keep(Candidate::without_model(&name, Status::Skipped, reason));
             }
             Err(Setback::Failed(reason)) => {
-                self.keep(Candidate::without_model(&name, Status::Failed, reason))?;
+                self.keep(Candidate::without_model(&name, Status::Failed, reason));
             }
         }
         Ok(())
@@ -196,7 +196,10 @@ impl<'a> Search<'a> {
     /// Decides whether a candidate holds, by the one look at the judging images that it gets.
     fn judge(&mut self, practice: &str, mut candidate: Candidate) -> Result<(), Stop> {
         let task = self.task.graph().map_err(Stop::from)?;
-        let Some(model) = candidate.model.clone() else { return self.keep(candidate) };
+        let Some(model) = candidate.model.clone() else {
+            self.keep(candidate);
+            return Ok(());
+        };
         let max_drop = self.recipe.goal.max_drop.fraction();
         let mut cx = self.context(practice, &[]);
         let stage = format!("judge-{}", candidate.name);
@@ -220,18 +223,18 @@ impl<'a> Search<'a> {
                 candidate.model = None;
             }
         }
-        self.keep(candidate)
+        self.keep(candidate);
+        Ok(())
     }
 
     /// Adds a candidate to the run: its model to the folder, its fate to the log.
-    fn keep(&mut self, candidate: Candidate) -> Result<(), Stop> {
+    fn keep(&mut self, candidate: Candidate) {
         self.session.emit(EventKind::Candidate {
             name: candidate.name.clone(),
             status: outcome::status(candidate.status).to_owned(),
             reason: candidate.reason.clone(),
         });
         self.candidates.push(candidate);
-        Ok(())
     }
 
     /// What an inference of every model costs, all in turns.
@@ -320,11 +323,11 @@ impl<'a> Search<'a> {
             self.recipe,
             task,
             state,
-            self.candidates.clone(),
+            &self.candidates,
             self.earlier.iter().cloned().chain(self.ledger.iter().map(outcome::entry)).collect(),
             self.state.result.as_ref().map(|result| result.ledger.total_j),
-            self.prices.clone(),
-            self.tested.clone(),
+            &self.prices,
+            &self.tested,
             self.state.budget.clone(),
             outcome::host(self.session, self.task),
         )
@@ -368,7 +371,7 @@ fn priced(
     for &batch in batches {
         cx.check()?;
         // The baseline also on all threads: it is compared at its best.
-        let mut owners = vec![0; if threads > 1 { 1 } else { 0 }];
+        let mut owners = vec![0; usize::from(threads > 1)];
         let mut subjects = Vec::new();
         if let (true, Some(model)) = (threads > 1, &candidates[0].model) {
             subjects.push(Subject::new(task, model, batch, threads)?);
