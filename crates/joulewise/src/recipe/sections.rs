@@ -24,10 +24,10 @@ use crate::task::template::{Placeholder, Template};
 pub struct Data {
     /// Folder or file of the data, relative to the recipe; absent: the built-in glyphs.
     pub path: Option<PathBuf>,
-    /// Training pictures. For the glyphs how many are drawn, by default 20 000; otherwise how many are used
+    /// Training pictures. For the glyphs how many are drawn, by default 16 000; otherwise how many are used
     /// at most, by default all.
     pub train: Option<usize>,
-    /// Test pictures, likewise; by default 5000 glyphs.
+    /// Test pictures, likewise; by default 4000 glyphs.
     pub test: Option<usize>,
     /// Leave out pictures that cannot be decoded instead of stopping; default: false.
     pub skip_bad: bool,
@@ -55,7 +55,7 @@ pub struct Train {
     pub timeout_s: f64,
     /// Where the metrics of commands are found; see [`MetricsFrom`]. Default: found out by looking.
     pub metrics: Option<String>,
-    /// Passes over the training data; default: 10.
+    /// Passes over the training data; default: 6 over the glyphs, 10 over other data.
     pub epochs: usize,
     /// Examples per step; default: 64.
     pub batch: usize,
@@ -122,7 +122,7 @@ pub struct Goal {
 /// `[search]`: what may be tried and what it may cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Search {
-    /// What all practices together may cost: a share of the baseline's training, joules or a time; default: 4
+    /// What all practices together may cost: a share of the baseline's training, joules or a time; default: 5
     /// trainings.
     pub budget: Budget,
     /// Repetitions of the trainings that are compared; default: 1.
@@ -144,7 +144,7 @@ impl Data {
         if let Some(path) = &mut data.path {
             *path = absolute(&document.folder_of("data.path").join(&*path))?;
         } else {
-            (data.train, data.test) = (Some(20_000), Some(5_000));
+            (data.train, data.test) = (Some(16_000), Some(4_000));
         }
         document.read("data.train", &mut data.train)?;
         document.read("data.test", &mut data.test)?;
@@ -195,7 +195,7 @@ impl Train {
             folder: PathBuf::new(),
             timeout_s: 6.0 * 3600.0,
             metrics: None,
-            epochs: 10,
+            epochs: if document.has("data.path") || document.has("train.command") { 10 } else { 6 },
             batch: 64,
             lr,
             weight_decay,
@@ -333,7 +333,7 @@ impl Goal {
 
 impl Search {
     pub(super) fn read(document: &mut Document) -> Result<Self> {
-        let mut search = Self { budget: Budget::Share(4.0), seeds: 1, seed: 1, practices: None };
+        let mut search = Self { budget: Budget::Share(5.0), seeds: 1, seed: 1, practices: None };
         document.read("search.budget", &mut search.budget)?;
         document.read("search.seeds", &mut search.seeds)?;
         document.read("search.seed", &mut search.seed)?;
