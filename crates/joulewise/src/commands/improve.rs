@@ -59,7 +59,7 @@ pub struct Improve {
     #[arg(long, value_name = "SHARE|J|TIME")]
     pub budget: Option<Budget>,
 
-    /// Repetitions of the trainings that are compared [default: 1]
+    /// Trainings of the baseline, each with another seed: how far chance alone moves the metric [default: 1]
     #[arg(long, value_name = "N")]
     pub seeds: Option<NonZero<u32>>,
 

@@ -142,10 +142,36 @@ impl<'a> Search<'a> {
         candidate.select = trained.fitted.epochs.last().and_then(|epoch| epoch.select);
         candidate.reason = "everything is compared with it".into();
         candidate.note("epochs", task.hyper.epochs.to_string());
+        if self.recipe.search.seeds > 1 {
+            let note = self.repeat(task, candidate.select)?;
+            candidate.note("other seeds", note);
+        }
         self.judge_baseline(candidate)?;
         self.predict(epoch_s);
         self.state.baseline = true;
         self.save()
+    }
+
+    /// Trains the baseline again with other seeds: how far chance alone moves the metric.
+    fn repeat(&mut self, task: &GraphTask, first: Option<f64>) -> Result<String, Stop> {
+        let mut metrics: Vec<f64> = first.into_iter().collect();
+        for repetition in 1..self.recipe.search.seeds as u64 {
+            let mut hyper = task.hyper.clone();
+            hyper.seed = hyper.seed.wrapping_add(repetition);
+            let model = task.network(1.0, hyper.seed).map_err(anyhow::Error::from)?;
+            let mut cx = self.context("baseline", &[]);
+            let trained = cx.train(&format!("train-seed-{}", hyper.seed), &[], task, &model, &hyper, None)?;
+            metrics.extend(trained.fitted.select());
+        }
+        let n = metrics.len().max(1) as f64;
+        let mean = metrics.iter().sum::<f64>() / n;
+        let variance = metrics.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        Ok(format!(
+            "{} trainings: {:.2} % on the select images on average, deviation {:.2} points",
+            metrics.len(),
+            100.0 * mean,
+            100.0 * variance.sqrt()
+        ))
     }
 
     fn judge_baseline(&mut self, mut candidate: Candidate) -> Result<(), Stop> {

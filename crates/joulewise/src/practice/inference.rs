@@ -39,7 +39,8 @@ impl Practice for Inference {
 
     fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
         let task = task.graph()?;
-        let quantised = cx.candidates.iter().find(|c| c.practices == ["quantise"] && c.status == Status::Holds);
+        let quantised =
+            cx.candidates.iter().find(|c| c.practices == ["quantise"] && c.status == Status::Holds);
         let source = cheapest(from, quantised, cx)?;
         let Some(model) = &source.model else {
             return Err(Setback::Skipped(format!("`{}` has no network to run", source.name)));
@@ -65,9 +66,8 @@ impl Practice for Inference {
                     }
                 }
             }
-            let (deployment, _, call_s) = best.ok_or_else(|| {
-                Setback::Skipped("no batch size keeps within the admitted latency".into())
-            })?;
+            let (deployment, _, call_s) = best
+                .ok_or_else(|| Setback::Skipped("no batch size keeps within the admitted latency".into()))?;
             Ok((deployment, call_s, tried))
         })?;
         let mut candidate = Candidate::after(source, "inference", (**model).clone());

@@ -125,7 +125,7 @@ pub struct Search {
     /// What all practices together may cost: a share of the baseline's training, joules or a time; default: 5
     /// trainings.
     pub budget: Budget,
-    /// Repetitions of the trainings that are compared; default: 1.
+    /// Trainings of the baseline, each with another seed, to show how far chance moves the metric; default: 1.
     pub seeds: usize,
     /// Keys all randomness; default: 1.
     pub seed: u64,
