@@ -7,23 +7,21 @@ use crate::simd::for_each_isa;
 /// Unlike the instructions for rounding and conversion, addition is the same everywhere.
 const SHIFT: f32 = 12_582_912.0;
 
-/// Rounds halves to even. The argument's size must be below 2²².
+/// `x` rounded, halves to even, plus `zero`, within `lowest..=highest`; `x` must not be NaN.
 #[inline(always)]
-fn round_half_even(x: f32) -> f32 {
-    (x + SHIFT) - SHIFT
-}
-
-/// `x` rounded, plus `zero`, within `lowest..=highest`; `x` must not be NaN.
-#[inline(always)]
-fn rounded(x: f32, zero: f32, lowest: f32, highest: f32) -> f32 {
-    // Beyond ±512 the result saturates whatever the zero point is.
-    (round_half_even(x.clamp(-512.0, 512.0)) + zero).max(lowest).min(highest)
+fn rounded(x: f32, zero: i32, lowest: i32, highest: i32) -> i32 {
+    let (low, high) = ((lowest - zero) as f32, (highest - zero) as f32);
+    // The bounds are integers, so the rounding may come after them; compared in this way, each is one
+    // instruction.
+    let x = if x < low { low } else { x };
+    let x = if x > high { high } else { x };
+    (x + SHIFT).to_bits() as i32 - SHIFT.to_bits() as i32 + zero
 }
 
 /// The nearest `u8` to `x + zero`, at least `lowest`.
 #[inline(always)]
 pub(crate) fn to_u8(x: f32, zero: u8, lowest: u8) -> u8 {
-    (rounded(x, f32::from(zero), f32::from(lowest), 255.0) + SHIFT).to_bits() as u8
+    rounded(x, i32::from(zero), i32::from(lowest), 255) as u8
 }
 
 for_each_isa! {
@@ -41,7 +39,7 @@ for_each_isa! {
     pub fn quantise_signed<S>(x: &[f32], scale: f32, zero: i8, q: &mut [i8]) {
         assert_eq!(x.len(), q.len());
         for (q, x) in q.iter_mut().zip(x) {
-            *q = (rounded(x / scale, f32::from(zero), -128.0, 127.0) + SHIFT).to_bits() as i8;
+            *q = rounded(x / scale, i32::from(zero), -128, 127) as i8;
         }
     }
 }

@@ -18,6 +18,9 @@ pub struct Affine {
 /// Channels that are summed at once.
 const BLOCK: usize = 64;
 
+/// Channels whose largest values are found at once.
+const PIECE: usize = 32;
+
 for_each_isa! {
     /// `y = a + b` on slices, each with its own meaning; at least `lowest`, the zero point of `y` for a
     /// fused activation, otherwise 0.
@@ -39,14 +42,29 @@ for_each_isa! {
         let channels = pool.input.channels;
         for (row, column, rows, columns) in pool.windows() {
             let y = &mut y[pool.output.offset(row, column)..][..channels];
-            y.fill(0);
-            for line in rows {
+            // Whole pieces stay in a register while the pixels pass by.
+            let (pieces, rest) = y.as_chunks_mut::<PIECE>();
+            let start = PIECE * pieces.len();
+            rest.fill(0);
+            for line in rows.clone() {
                 for at in columns.clone() {
-                    let pixel = &x[pool.input.offset(line, at)..][..channels];
-                    for (most, x) in y.iter_mut().zip(pixel) {
+                    let pixel = &x[pool.input.offset(line, at) + start..][..rest.len()];
+                    for (most, x) in rest.iter_mut().zip(pixel) {
                         *most = (*most).max(*x);
                     }
                 }
+            }
+            for (piece, y) in pieces.iter_mut().enumerate() {
+                let mut most = [0; PIECE];
+                for line in rows.clone() {
+                    for at in columns.clone() {
+                        let pixel = &x[pool.input.offset(line, at) + piece * PIECE..][..PIECE];
+                        for i in 0..PIECE {
+                            most[i] = most[i].max(pixel[i]);
+                        }
+                    }
+                }
+                *y = most;
             }
         }
     }

@@ -204,17 +204,39 @@ for_each_isa! {
         sums: &[[i32; MAX_COLUMNS]], starts: &[usize], offsets: &[i32], scale: &[f32], zero: u8, lowest: u8,
         q: &mut [u8],
     ) {
-        let scale = &scale[..offsets.len()];
-        for (block, (offsets, scale)) in offsets.chunks(BLOCK).zip(scale.chunks(BLOCK)).enumerate() {
-            let (offset, factor) = (padded(offsets), padded(scale));
-            for (sums, start) in sums.iter().zip(starts) {
-                let mut values = [0; BLOCK];
-                for (i, sum) in sums[block * BLOCK..][..BLOCK].iter().enumerate() {
-                    values[i] = to_u8((sum + offset[i]) as f32 * factor[i], zero, lowest);
-                }
-                q[start + block * BLOCK..][..offsets.len()].copy_from_slice(&values[..offsets.len()]);
-            }
+        let (offsets, rest) = offsets.as_chunks();
+        let (scales, rest_of_scale) = scale[..BLOCK * offsets.len() + rest.len()].as_chunks();
+        for (block, (offsets, scale)) in offsets.iter().zip(scales).enumerate() {
+            requantise_block(sums, starts, block * BLOCK, BLOCK, offsets, scale, zero, lowest, q);
         }
+        if !rest.is_empty() {
+            let (first, count) = (BLOCK * offsets.len(), rest.len());
+            let (offsets, scale) = (padded(rest), padded(rest_of_scale));
+            requantise_block(sums, starts, first, count, &offsets, &scale, zero, lowest, q);
+        }
+    }
+}
+
+/// Stores the `count` channels from `first` on. It is compiled twice: where the count is known, a copy is one
+/// instruction, otherwise a call.
+#[inline(always)]
+fn requantise_block(
+    sums: &[[i32; MAX_COLUMNS]],
+    starts: &[usize],
+    first: usize,
+    count: usize,
+    offsets: &[i32; BLOCK],
+    scale: &[f32; BLOCK],
+    zero: u8,
+    lowest: u8,
+    q: &mut [u8],
+) {
+    for (sums, start) in sums.iter().zip(starts) {
+        let mut values = [0; BLOCK];
+        for (i, sum) in sums[first..][..BLOCK].iter().enumerate() {
+            values[i] = to_u8((sum + offsets[i]) as f32 * scale[i], zero, lowest);
+        }
+        q[start + first..][..count].copy_from_slice(&values[..count]);
     }
 }
 
@@ -235,7 +257,6 @@ for_each_isa! {
     }
 }
 
-#[inline(always)]
 fn padded<T: Copy + Default>(values: &[T]) -> [T; BLOCK] {
     let mut all = [T::default(); BLOCK];
     all[..values.len()].copy_from_slice(values);
