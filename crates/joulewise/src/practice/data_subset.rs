@@ -48,14 +48,9 @@ impl Practice for DataSubset {
         let images = &task.data.train;
         let train = &task.splits.train;
         let keep = (train.len() as f64 * KEPT) as usize;
-        let ((distinct, exact, near), deduplicate) = cx.stage("duplicates", &[], |_| {
+        let ((distinct, found), deduplicate) = cx.stage("duplicates", &[], |_| {
             let found = data::duplicates(images, train);
-            let mut dropped: Vec<u32> =
-                found.exact.iter().chain(&found.near).map(|&(_, dropped)| dropped).collect();
-            dropped.sort_unstable();
-            let distinct: Vec<u32> =
-                train.iter().copied().filter(|index| dropped.binary_search(index).is_err()).collect();
-            Ok((distinct, found.exact.len(), found.near.len()))
+            Ok((found.remaining(train), found))
         })?;
         let keep = keep.min(distinct.len());
         let seed = cx.seed;
@@ -65,14 +60,11 @@ impl Practice for DataSubset {
         let random = data::stratified_subset(&distinct, &images.labels, keep, seed);
 
         let model = task.network(1.0, cx.seed)?;
+        let mut hyper = task.hyper.clone();
+        // Both halves get the same number of epochs, or the comparison would say nothing.
+        hyper.epochs = cx.affordable_epochs(task, &model, 2 * keep, hyper.epochs)?;
         let mut candidates = Vec::new();
         for (name, subset, chosen_by) in [("coreset", &covering, choose), ("random", &random, deduplicate)] {
-            let mut hyper = task.hyper.clone();
-            hyper.epochs = match cx.affordable_epochs(task, &model, subset.len(), hyper.epochs) {
-                Ok(epochs) => epochs,
-                Err(_) if !candidates.is_empty() => break,
-                Err(setback) => return Err(setback),
-            };
             let split = Split { train: subset, select: &task.splits.select };
             let pictures = task.pictures(&hyper);
             let trained = cx.train_on(
@@ -92,8 +84,9 @@ impl Practice for DataSubset {
             candidate.made_by(chosen_by);
             candidate.made_by(trained.entry);
             candidate.note("images", format!("{} of {}", subset.len(), train.len()));
-            candidate.note("duplicates left out", format!("{exact} exact, {near} near"));
-            candidate.hyper = Some(hyper);
+            candidate.note("duplicates left out", format!("{} exact, {} near", found.exact.len(), found.near.len()));
+            candidate.note("epochs", hyper.epochs.to_string());
+            candidate.hyper = Some(hyper.clone());
             candidates.push(candidate);
         }
         Ok(candidates)

@@ -78,12 +78,12 @@ pub struct Planned {
 /// others found.
 pub const ALL: [Planned; 9] = [
     Planned { practice: &quantise::Quantise, weight: 0.0 },
-    Planned { practice: &smaller_network::SmallerNetwork, weight: 0.13 },
+    Planned { practice: &smaller_network::SmallerNetwork, weight: 0.11 },
     Planned { practice: &early_stopping::EarlyStopping, weight: 0.14 },
     Planned { practice: &prune::Prune, weight: 0.07 },
     Planned { practice: &distil::Distil, weight: 0.10 },
-    Planned { practice: &transfer::Transfer, weight: 0.08 },
-    Planned { practice: &tune::Tune, weight: 0.35 },
+    Planned { practice: &transfer::Transfer, weight: 0.10 },
+    Planned { practice: &tune::Tune, weight: 0.30 },
     Planned { practice: &inference::Inference, weight: 0.0 },
     Planned { practice: &combine::Combine, weight: 0.0 },
 ];

@@ -34,7 +34,7 @@ use crate::task::Task;
 use crate::task::graph::GraphTask;
 
 /// Pictures of other classes that the trunk learns from.
-const PRETRAINING_IMAGES: usize = 6_000;
+const PRETRAINING_IMAGES: usize = 5_000;
 /// Epochs of the trunk's training.
 const PRETRAINING_EPOCHS: usize = 2;
 /// Epochs of the linear classifier on cached features.
@@ -57,6 +57,16 @@ impl Practice for Transfer {
             return Err(Setback::Skipped(format!(
                 "the built-in trunk has seen 1x28x28 pictures, and these are {:?}",
                 task.input()
+            )));
+        }
+        let model = task.network(1.0, cx.seed)?;
+        let pretraining =
+            task.cost_in_epochs(cx.costs, &model, PRETRAINING_IMAGES)? * PRETRAINING_EPOCHS as f64;
+        if cx.budget.left(&cx.practice) < pretraining + 1.0 {
+            return Err(Setback::Skipped(format!(
+                "its share of the budget, {:.1} epochs of the baseline, does not pay for a trunk ({pretraining:.1}) and \
+                 an epoch of fine-tuning",
+                cx.budget.left(&cx.practice)
             )));
         }
         let (trunk, pretrained) = pretrain(task, cx)?;
