@@ -92,15 +92,11 @@ fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 4] {
     let lens = [conv.input.len(), conv.output.len(), conv.input.len()].map(|len| len * IMAGES);
     let [mut x, mut y, mut dx] = lens.map(Aligned::zeros);
     let [mut w, mut dw] = [conv.weights(); 2].map(Aligned::zeros);
-    let x = &mut x.as_mut_slice()[..lens[0]];
-    let y = &mut y.as_mut_slice()[..lens[1]];
-    let dx = &mut dx.as_mut_slice()[..lens[2]];
-    let (w, dw) = (&mut w.as_mut_slice()[..conv.weights()], &mut dw.as_mut_slice()[..conv.weights()]);
     x.fill(0.5);
     w.fill(0.25);
     let [mut forward, mut backward] = [Packed::new(), Packed::new()];
-    conv.pack_forward(isa, w, &mut forward);
-    conv.pack_backward(isa, w, &mut backward);
+    conv.pack_forward(isa, &w, &mut forward);
+    conv.pack_backward(isa, &w, &mut backward);
     let q_w = int8::pack_conv(isa, conv, &vec![1; conv.weights()], None, 0);
     let (q_x, mut q_y) = (vec![1_u8; lens[0] + int8::SLACK], vec![0_u8; lens[1]]);
     let scale = vec![0.01; conv.output.channels];
@@ -110,7 +106,7 @@ fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 4] {
         }
     };
     [
-        best(|| pairs(y, &mut |x, y| conv.forward(isa, x, &forward, None, true, y))),
+        best(|| pairs(&mut y, &mut |x, y| conv.forward(isa, x, &forward, None, true, y))),
         best(|| {
             let dx = dx.chunks_exact_mut(conv.input.len());
             for (dy, dx) in y.chunks_exact(conv.output.len()).zip(dx) {
@@ -120,7 +116,7 @@ fn conv_seconds(isa: Isa, conv: &Conv) -> [f64; 4] {
         best(|| {
             let dy = y.chunks_exact(conv.output.len());
             for (x, dy) in x.chunks_exact(conv.input.len()).zip(dy) {
-                conv.backward_weights(isa, x, dy, dw);
+                conv.backward_weights(isa, x, dy, &mut dw);
             }
         }),
         best(|| {
@@ -179,13 +175,13 @@ fn pointwise_seconds(isa: Isa) -> Vec<(&'static str, f64)> {
         ("moments", best(|| batch_norm::moments(isa, image, &x, &mut sums, &mut squares))),
         ("normalisation", best(|| batch_norm::scale_shift(isa, image, &x, &c, &c, true, image, &mut y))),
         ("gradient moments", {
-            let mask = Some((image, &x[..]));
+            let mask = Some([&c[..]; 2]);
             best(|| {
                 batch_norm::gradient_moments(isa, image, &x, image, &x, mask, &mut sums, &mut squares);
             })
         }),
         ("normalisation, gradient", {
-            let mask = Some((image, &x[..]));
+            let mask = Some([&c[..]; 2]);
             best(|| {
                 batch_norm::input_gradient(isa, image, &x, image, &x, mask, [&c; 4], image, &mut y);
             })

@@ -94,30 +94,25 @@ for_each_isa! {
 
 for_each_isa! {
     /// `sum_dy[c] += Σ dy`, `sum_dy_x[c] += Σ dy · x` over the interior of an image; `x` is the input of the
-    /// normalisation. With `y`, the result of a fused activation, only the `dy` where it is positive count.
+    /// normalisation. With `active`, the `[scale, shift]` of a forward pass with a fused activation, only the
+    /// `dy` of positive results count: computing the result again is cheaper than fetching it.
     pub fn gradient_moments<S>(
-        of_x: Image, x: &[f32], of_dy: Image, dy: &[f32], y: Option<(Image, &[f32])>,
-        sum_dy: &mut [f64], sum_dy_x: &mut [f64],
+        of_x: Image, x: &[f32], of_dy: Image, dy: &[f32], active: Option<[&[f32]; 2]>, sum_dy: &mut [f64],
+        sum_dy_x: &mut [f64],
     ) {
-        let masked = y.is_some();
-        let (of_y, y) = y.unwrap_or((of_x, x));
-        assert!(of_x.same_interior(of_dy) && of_x.same_interior(of_y));
-        assert!(x.len() == of_x.len() && dy.len() == of_dy.len() && y.len() == of_y.len());
+        assert!(of_x.same_interior(of_dy) && x.len() == of_x.len() && dy.len() == of_dy.len());
         assert!(sum_dy.len() == of_x.channels && sum_dy_x.len() == of_x.channels);
         for c in (0..of_x.channels).step_by(S::LANES) {
             let mask = S::first(of_x.channels - c);
+            let activation = Activation::<S>::new(active, of_x.channels, c, mask);
             let mut sums = Sums::<S>::around(x.as_ptr().add(of_x.offset(0, 0) + c), mask);
             for row in 0..of_x.height {
                 let x = x.as_ptr().add(of_x.offset(row, 0) + c);
                 let dy = dy.as_ptr().add(of_dy.offset(row, 0) + c);
-                let y = y.as_ptr().add(of_y.offset(row, 0) + c);
                 for at in (0..of_x.width).map(|column| column * of_x.channels) {
-                    let mut gradient = S::load_masked(dy.add(at), mask);
-                    if masked {
-                        let active = S::greater(S::load_masked(y.add(at), mask), S::splat(0.0));
-                        gradient = S::select(active, gradient, S::splat(0.0));
-                    }
-                    sums.add(gradient, S::sub(S::load_masked(x.add(at), mask), sums.pivot));
+                    let value = S::load_masked(x.add(at), mask);
+                    let gradient = activation.pass(value, S::load_masked(dy.add(at), mask));
+                    sums.add(gradient, S::sub(value, sums.pivot));
                 }
                 sums.end_row();
             }
@@ -133,39 +128,64 @@ for_each_isa! {
 
 for_each_isa! {
     /// `dx = a · dy + b · (x − mean) + c` on the interior of an image, for `coefficients = [a, b, mean, c]`
-    /// with one value for each channel; every operand has its own layout. With `y`, the result of a fused activation, `dy` counts where it is
-    /// positive.
+    /// with one value for each channel; every operand has its own layout. `active` is that of
+    /// [`gradient_moments`].
     pub fn input_gradient<S>(
-        of_x: Image, x: &[f32], of_dy: Image, dy: &[f32], y: Option<(Image, &[f32])>,
+        of_x: Image, x: &[f32], of_dy: Image, dy: &[f32], active: Option<[&[f32]; 2]>,
         coefficients: [&[f32]; 4], of_dx: Image, dx: &mut [f32],
     ) {
-        let masked = y.is_some();
-        let (of_y, y) = y.unwrap_or((of_x, x));
-        assert!(of_x.same_interior(of_dy) && of_x.same_interior(of_y) && of_x.same_interior(of_dx));
-        assert!(x.len() == of_x.len() && dy.len() == of_dy.len() && y.len() == of_y.len());
-        assert!(dx.len() == of_dx.len() && coefficients.iter().all(|of| of.len() == of_x.channels));
+        assert!(of_x.same_interior(of_dy) && of_x.same_interior(of_dx));
+        assert!(x.len() == of_x.len() && dy.len() == of_dy.len() && dx.len() == of_dx.len());
+        assert!(coefficients.iter().all(|of| of.len() == of_x.channels));
         for row in 0..of_x.height {
             for c in (0..of_x.channels).step_by(S::LANES) {
                 let mask = S::first(of_x.channels - c);
+                let activation = Activation::<S>::new(active, of_x.channels, c, mask);
                 let factor_dy = S::load_masked(coefficients[0].as_ptr().add(c), mask);
                 let factor_x = S::load_masked(coefficients[1].as_ptr().add(c), mask);
                 let mean = S::load_masked(coefficients[2].as_ptr().add(c), mask);
                 let constant = S::load_masked(coefficients[3].as_ptr().add(c), mask);
                 let x = x.as_ptr().add(of_x.offset(row, 0) + c);
                 let dy = dy.as_ptr().add(of_dy.offset(row, 0) + c);
-                let y = y.as_ptr().add(of_y.offset(row, 0) + c);
                 let dx = dx.as_mut_ptr().add(of_dx.offset(row, 0) + c);
                 for at in (0..of_x.width).map(|column| column * of_x.channels) {
-                    let mut gradient = S::load_masked(dy.add(at), mask);
-                    if masked {
-                        let active = S::greater(S::load_masked(y.add(at), mask), S::splat(0.0));
-                        gradient = S::select(active, gradient, S::splat(0.0));
-                    }
-                    let centred = S::sub(S::load_masked(x.add(at), mask), mean);
-                    let through_statistics = S::fma(centred, factor_x, constant);
+                    let value = S::load_masked(x.add(at), mask);
+                    let gradient = activation.pass(value, S::load_masked(dy.add(at), mask));
+                    let through_statistics = S::fma(S::sub(value, mean), factor_x, constant);
                     S::store_masked(dx.add(at), mask, S::fma(gradient, factor_dy, through_statistics));
                 }
             }
+        }
+    }
+}
+
+/// Where an activation after the normalisation let its argument pass: by the very operation of
+/// [`scale_shift`], so that both agree to the last bit. Without one, everywhere.
+struct Activation<S: Simd> {
+    scale: S::V,
+    shift: S::V,
+}
+
+impl<S: Simd> Activation<S> {
+    #[inline(always)]
+    unsafe fn new(active: Option<[&[f32]; 2]>, channels: usize, c: usize, mask: S::Mask) -> Self {
+        let Some([scale, shift]) = active else {
+            return unsafe { Self { scale: S::splat(0.0), shift: S::splat(1.0) } };
+        };
+        assert!(scale.len() == channels && shift.len() == channels);
+        // SAFETY: `c` is below the number of channels, and lanes after the last are masked.
+        unsafe {
+            let [scale, shift] = [scale, shift].map(|of| S::load_masked(of.as_ptr().add(c), mask));
+            Self { scale, shift }
+        }
+    }
+
+    /// The gradient of the activation's argument.
+    #[inline(always)]
+    unsafe fn pass(&self, x: S::V, gradient: S::V) -> S::V {
+        unsafe {
+            let active = S::greater(S::fma(x, self.scale, self.shift), S::splat(0.0));
+            S::select(active, gradient, S::splat(0.0))
         }
     }
 }
@@ -251,7 +271,7 @@ mod tests {
 
                 let mut sums = [vec![0.0; channels], vec![0.0; channels]];
                 let [sum_dy, sum_dy_x] = &mut sums;
-                let mask = relu.then_some((of_y, &y[..]));
+                let mask = relu.then_some([&scale[..], &shift[..]]);
                 gradient_moments(isa, of_x, &x, of_dy, &dy, mask, sum_dy, sum_dy_x);
                 let channel = |c: usize| {
                     Backward::new(sum_dy[c], sum_dy_x[c], mean[c], deviation[c], weight, count)

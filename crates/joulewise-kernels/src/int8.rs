@@ -180,7 +180,8 @@ fn product(
     for panel in panels(isa, columns) {
         let w = &w[panel.start * depth * GROUP..][..panel.width * depth * GROUP];
         let column = first + panel.start;
-        for block in Tiles::new(grid, max_rows(isa, panel.vectors)) {
+        let mut block = Tiles::new(grid, max_rows(isa, panel.vectors));
+        while block.advance() {
             let mut operands = Operands {
                 a: x.as_ptr(),
                 a_rows: &block.a,
@@ -193,7 +194,7 @@ fn product(
             // the input and the weights, all just checked.
             unsafe { tile::tile(isa, block.len, panel.vectors)(&reduction, &mut operands) };
             let mut starts = block.c;
-            for at in &mut starts {
+            for at in &mut starts[..block.len] {
                 *at += start + panel.start;
             }
             let offsets = &offsets[column..column + panel.columns];

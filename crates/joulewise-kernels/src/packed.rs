@@ -3,43 +3,46 @@
 
 use crate::isa::Isa;
 use crate::tile;
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 
 /// A cache line of values; a vector of lines starts on a line.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
 
-/// A growable buffer of `f32` that starts on a cache line.
+/// Zeros that become values: a slice of `f32` that starts on a cache line, as vectors like it.
 #[derive(Clone, Debug, Default)]
 pub struct Aligned {
     lines: Vec<Line>,
+    len: usize,
 }
 
 impl Aligned {
-    /// A buffer of at least `len` zeros.
+    /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)] }
+        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
     }
 
-    /// Grows to at least `len` values; what is there stays.
-    pub fn reserve(&mut self, len: usize) {
-        if self.lines.len() * 16 < len {
-            self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
-        }
+    /// Changes the length; new values are arbitrary, those that stay keep theirs.
+    pub fn resize(&mut self, len: usize) {
+        self.lines.resize(len.div_ceil(16), Line([0.0; 16]));
+        self.len = len;
     }
+}
 
-    /// The values: a multiple of 16.
-    pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: a line is exactly 16 values without padding, so the lines are that many values.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 16) }
+impl Deref for Aligned {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: a line is exactly 16 values without padding, and there are lines for `len` values.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
+}
 
-    /// The values: a multiple of 16.
-    pub fn as_mut_slice(&mut self) -> &mut [f32] {
-        let len = self.lines.len() * 16;
-        // SAFETY: a line is exactly 16 values without padding, so the lines are that many values.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
     }
 }
 
@@ -50,14 +53,12 @@ impl Aligned {
 #[derive(Clone, Debug)]
 pub struct Packed {
     isa: Isa,
-    buffer: Aligned,
-    /// Values that are in use.
-    len: usize,
+    values: Aligned,
 }
 
 impl Default for Packed {
     fn default() -> Self {
-        Self { isa: Isa::Portable, buffer: Aligned::default(), len: 0 }
+        Self { isa: Isa::Portable, values: Aligned::default() }
     }
 }
 
@@ -70,8 +71,7 @@ impl Packed {
     /// Drops the contents and makes room for `len` values.
     pub(crate) fn reset(&mut self, isa: Isa, len: usize) {
         self.isa = isa;
-        self.len = len;
-        self.buffer.reserve(len);
+        self.values.resize(len);
     }
 
     /// Packs the rows `rows` of `depth` × `columns` values whose panels start at `at`: the value in the row
@@ -90,8 +90,8 @@ impl Packed {
         }
         assert!((rows.len() - 1) * rs + (columns - 1) * cs < w.len(), "the matrix is too short");
         let end = at + packed_len(self.isa, depth, columns);
-        assert!(rows.end <= depth && end <= self.len, "the packed matrix is too short");
-        let panels_of_it = &mut self.buffer.as_mut_slice()[at..end];
+        assert!(rows.end <= depth && end <= self.values.len(), "the packed matrix is too short");
+        let panels_of_it = &mut self.values[at..end];
         for panel in panels(self.isa, columns) {
             let panel_rows = &mut panels_of_it[panel.start * depth..][..panel.width * depth];
             let packed = panel_rows.chunks_exact_mut(panel.width).skip(rows.start).take(rows.len());
@@ -114,19 +114,19 @@ impl Packed {
     /// Keeps `values` as they are.
     pub(crate) fn copy(&mut self, isa: Isa, values: &[f32]) {
         self.reset(isa, values.len());
-        self.buffer.as_mut_slice()[..values.len()].copy_from_slice(values);
+        self.values.copy_from_slice(values);
     }
 
     /// What [`Packed::copy`] has kept.
     pub(crate) fn copied(&self, isa: Isa, len: usize) -> &[f32] {
-        assert_eq!((self.isa, self.len), (isa, len), "weights were packed for something else");
-        &self.buffer.as_slice()[..len]
+        assert_eq!((self.isa, self.values.len()), (isa, len), "weights were packed for something else");
+        &self.values
     }
 
     /// The panels from `at`, checked to hold `depth` × `columns` values for `isa`.
     pub(crate) fn panels_at(&self, isa: Isa, at: usize, depth: usize, columns: usize) -> &[f32] {
         assert_eq!(self.isa, isa, "weights were packed for another instruction set");
-        &self.buffer.as_slice()[..self.len][at..at + packed_len(isa, depth, columns)]
+        &self.values[at..at + packed_len(isa, depth, columns)]
     }
 }
 

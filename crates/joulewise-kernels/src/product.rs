@@ -69,8 +69,9 @@ impl Product<'_> {
             Columns::Packed { .. } => {
                 for panel in panels(self.isa, self.columns) {
                     let most = tile::max_rows(self.isa, panel.vectors);
-                    for tile in Tiles::new(self.grid, most) {
-                        self.tile(&tile, panel, c);
+                    let mut tiles = Tiles::new(self.grid, most);
+                    while tiles.advance() {
+                        self.tile(&tiles, panel, c);
                     }
                 }
             }
@@ -80,16 +81,17 @@ impl Product<'_> {
                     .map(|panel| tile::max_rows(self.isa, panel.vectors))
                     .min()
                     .unwrap_or(1);
-                for tile in Tiles::new(self.grid, most) {
+                let mut tiles = Tiles::new(self.grid, most);
+                while tiles.advance() {
                     for panel in panels(self.isa, self.columns) {
-                        self.tile(&tile, panel, c);
+                        self.tile(&tiles, panel, c);
                     }
                 }
             }
         }
     }
 
-    fn tile(&self, tile: &Block, panel: Panel, c: *mut f32) {
+    fn tile(&self, tile: &Tiles, panel: Panel, c: *mut f32) {
         let (b, b_row) = match self.b {
             Columns::Packed { panels, depth, first } => {
                 (panels[panel.start * depth + first * panel.width..].as_ptr(), panel.width)
@@ -138,40 +140,36 @@ impl Product<'_> {
     }
 }
 
-/// The rows of one tile.
-pub(crate) struct Block {
-    pub(crate) len: usize,
-    pub(crate) a: [usize; MAX_ROWS],
-    pub(crate) c: [usize; MAX_ROWS],
-}
-
-/// Cuts a grid into tiles whose heights differ by at most one.
+/// Cuts a grid into tiles whose heights differ by at most one, and holds the rows of the present one.
 pub(crate) struct Tiles {
     grid: Grid,
     y: usize,
     x: usize,
     left: usize,
     count: usize,
+    /// Rows of the present tile.
+    pub(crate) len: usize,
+    /// Their offsets in A.
+    pub(crate) a: [usize; MAX_ROWS],
+    /// Their offsets in C.
+    pub(crate) c: [usize; MAX_ROWS],
 }
 
 impl Tiles {
     pub(crate) fn new(grid: Grid, most: usize) -> Self {
-        Self { grid, y: 0, x: 0, left: grid.len(), count: grid.len().div_ceil(most) }
+        let (left, count) = (grid.len(), grid.len().div_ceil(most));
+        Self { grid, y: 0, x: 0, left, count, len: 0, a: [0; MAX_ROWS], c: [0; MAX_ROWS] }
     }
-}
 
-impl Iterator for Tiles {
-    type Item = Block;
-
-    fn next(&mut self) -> Option<Block> {
+    /// Moves to the next tile; false after the last. No iterator: that would copy the offsets.
+    pub(crate) fn advance(&mut self) -> bool {
         if self.count == 0 {
-            return None;
+            return false;
         }
-        let len = self.left.div_ceil(self.count);
+        self.len = self.left.div_ceil(self.count);
         self.count -= 1;
-        self.left -= len;
-        let mut rows = Block { len, a: [0; MAX_ROWS], c: [0; MAX_ROWS] };
-        for (a, c) in rows.a.iter_mut().zip(&mut rows.c).take(len) {
+        self.left -= self.len;
+        for (a, c) in self.a.iter_mut().zip(&mut self.c).take(self.len) {
             *a = self.y * self.grid.a[0] + self.x * self.grid.a[1];
             *c = self.y * self.grid.c[0] + self.x * self.grid.c[1];
             self.x += 1;
@@ -179,6 +177,6 @@ impl Iterator for Tiles {
                 (self.x, self.y) = (0, self.y + 1);
             }
         }
-        Some(rows)
+        true
     }
 }

@@ -1,8 +1,8 @@
 //! The gradient of one image through one operation.
 
-use joulewise_kernels::{Conv, Isa, batch_norm, elementwise};
+use joulewise_kernels::{Aligned, Conv, Isa, batch_norm, elementwise};
 
-use super::forward::{DropoutKey, conv, drop_out, pool_of, whole};
+use super::forward::{Affine, DropoutKey, conv, drop_out, pool_of, whole};
 use super::lower::{ImageKind, ImageOp, Program};
 use super::parameter::PanelShape;
 
@@ -18,12 +18,12 @@ pub(crate) struct NormBackward {
 
 /// The memory that a backward pass over one chunk works on.
 pub(crate) struct Scope<'a> {
-    pub(crate) values: &'a [Vec<f32>],
-    pub(crate) gradients: &'a mut [Vec<f32>],
+    pub(crate) values: &'a [Aligned],
+    pub(crate) gradients: &'a mut [Aligned],
     /// Sums over the chunk, by parameter.
-    pub(crate) parameters: &'a mut [Vec<f32>],
+    pub(crate) parameters: &'a mut [Aligned],
     /// One image, for gradients that must be added to others.
-    pub(crate) scratch: &'a mut Vec<f32>,
+    pub(crate) scratch: &'a mut Aligned,
 }
 
 /// Takes the gradient of the output of `op`, for the image in slot `at`, back to its input(s) and
@@ -32,6 +32,7 @@ pub(crate) fn backward(
     isa: Isa,
     program: &Program,
     op: &ImageOp,
+    affines: &[Affine],
     norms: &[NormBackward],
     dropout: Option<DropoutKey>,
     memory: &mut Scope<'_>,
@@ -86,9 +87,10 @@ pub(crate) fn backward(
             }
             ImageKind::Norm { norm, relu } => {
                 let coefficients = norms[norm].coefficients.each_ref().map(Vec::as_slice);
-                let active = relu.then_some((to, y));
+                let Affine { scale, shift } = &affines[norm];
+                let active = relu.then_some([&scale[..], &shift[..]]);
                 if accumulate {
-                    memory.scratch.resize(from_gradient.len(), 0.0);
+                    memory.scratch.resize(from_gradient.len());
                     let more = &mut memory.scratch[..from_gradient.len()];
                     batch_norm::input_gradient(
                         isa,

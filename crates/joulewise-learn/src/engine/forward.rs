@@ -1,7 +1,7 @@
 //! One image through one operation.
 
 use joulewise_kernels::pool::Pool;
-use joulewise_kernels::{Conv, Image, Isa, batch_norm, elementwise};
+use joulewise_kernels::{Aligned, Conv, Image, Isa, batch_norm, elementwise};
 
 use super::lower::{ImageKind, ImageOp, Program};
 use super::parameter::PanelShape;
@@ -40,7 +40,7 @@ pub(crate) fn forward(
     op: &ImageOp,
     affines: &[Affine],
     dropout: Option<DropoutKey>,
-    values: &mut [Vec<f32>],
+    values: &mut [Aligned],
     at: usize,
     row: usize,
 ) {

@@ -1,6 +1,6 @@
 //! Forward only: images one by one through memory that fits the cache, then rows of features.
 
-use joulewise_kernels::{Image, elementwise};
+use joulewise_kernels::{Aligned, Image, elementwise};
 
 use super::forward::{Affine, forward};
 use super::lower::{Program, lower};
@@ -22,7 +22,7 @@ pub struct Inference<'e> {
 /// One image's worth of every value.
 #[derive(Debug)]
 struct Worker {
-    values: Vec<Vec<f32>>,
+    values: Vec<Aligned>,
     /// The flattened images that this worker has finished, by vector value.
     rows: Vec<Vec<f32>>,
 }
@@ -37,7 +37,7 @@ impl<'e> Inference<'e> {
         let affines = program.norms.iter().map(|norm| running_affine(&program, norm)).collect();
         let workers = (0..cpu.threads().min(batch.max(1)))
             .map(|_| Worker {
-                values: program.images.iter().map(|image| vec![0.0; image.len()]).collect(),
+                values: program.images.iter().map(|image| Aligned::zeros(image.len())).collect(),
                 rows: vec![Vec::new(); program.vectors.len()],
             })
             .collect();

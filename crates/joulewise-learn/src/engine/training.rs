@@ -176,7 +176,7 @@ impl<'e> Training<'e> {
 
     fn backward(&mut self) {
         let dropout = Some(self.dropout());
-        let Self { cpu, program, chunks, vectors, vector_gradients, gradients, norms, .. } = self;
+        let Self { cpu, program, chunks, vectors, vector_gradients, gradients, affines, norms, .. } = self;
         for op in program.vector_ops.iter().rev() {
             vector::backward(
                 cpu,
@@ -199,7 +199,7 @@ impl<'e> Training<'e> {
             let ops = &program.image_ops[segment.clone()];
             let norm = ops.first().filter(|op| matches!(op.kind, ImageKind::Norm { .. }));
             let last = index + 1 == program.segments.len();
-            let norms_now = &*norms;
+            let (affines, norms_now) = (&*affines, &*norms);
             cpu.each(chunks, |_, chunk| {
                 if last {
                     chunk.parameters.iter_mut().for_each(|p| p.fill(0.0));
@@ -213,10 +213,21 @@ impl<'e> Training<'e> {
                         let Chunk { values, gradients, parameters, scratch, .. } = &mut *chunk;
                         let mut memory = Scope { values, gradients, parameters, scratch };
                         let needs_input = op.input != 0;
-                        backward(isa, program, op, norms_now, dropout, &mut memory, at, row, needs_input);
+                        backward(
+                            isa,
+                            program,
+                            op,
+                            affines,
+                            norms_now,
+                            dropout,
+                            &mut memory,
+                            at,
+                            row,
+                            needs_input,
+                        );
                     }
                     if let Some(op) = norm {
-                        norm_sums(isa, program, op, chunk, at);
+                        norm_sums(isa, program, op, affines, chunk, at);
                     }
                 }
             });
@@ -315,15 +326,23 @@ fn finish_moments(
 }
 
 /// Adds one image's Σdy and Σdy·x of the normalisation `op` to its chunk.
-fn norm_sums(isa: joulewise_kernels::Isa, program: &Program, op: &ImageOp, chunk: &mut Chunk, at: usize) {
+fn norm_sums(
+    isa: joulewise_kernels::Isa,
+    program: &Program,
+    op: &ImageOp,
+    affines: &[Affine],
+    chunk: &mut Chunk,
+    at: usize,
+) {
     let ImageKind::Norm { norm, relu } = op.kind else { unreachable!("the operation is a normalisation") };
-    let (of_x, of_y) = (program.images[op.input], program.images[op.output]);
+    let of_x = program.images[op.input];
     let of_dy = program.gradients[op.output];
     let x = &chunk.values[op.input][at * of_x.len()..][..of_x.len()];
-    let y = &chunk.values[op.output][at * of_y.len()..][..of_y.len()];
     let dy = &chunk.gradients[op.output][at * of_dy.len()..][..of_dy.len()];
     let (sum_dy, sum_dy_x) = halves(&mut chunk.sums[norm]);
-    batch_norm::gradient_moments(isa, of_x, x, of_dy, dy, relu.then_some((of_y, y)), sum_dy, sum_dy_x);
+    let Affine { scale, shift } = &affines[norm];
+    let active = relu.then_some([&scale[..], &shift[..]]);
+    batch_norm::gradient_moments(isa, of_x, x, of_dy, dy, active, sum_dy, sum_dy_x);
 }
 
 /// The gradients of a normalisation's own parameters, and the coefficients of its input's gradient.
