@@ -2,11 +2,14 @@
 //!
 //! [`load`] recognises what lies at a path; [`glyphs()`] makes a data set out of nothing but a seed.
 //! [`Split`] divides the training images, [`Batches`] and [`fill_image`] bring them to an engine,
-//! `duplicates` and `coreset` find out which of them a training can do without.
+//! [`duplicates()`] and [`coreset()`] find out which of them a training can do without.
 
 mod batch;
 mod cifar;
+mod coreset;
+mod duplicates;
 mod error;
+mod features;
 mod folder;
 mod glyphs;
 mod idx;
@@ -20,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use batch::{Augment, Batches, augment_key, fill_image};
+pub use coreset::coreset;
+pub use duplicates::{Duplicates, duplicates};
 pub use error::{DataError, DataErrorKind};
 pub use glyphs::{Alphabet, Planted, glyphs, glyphs_of, planted};
 pub use normalise::Normalise;

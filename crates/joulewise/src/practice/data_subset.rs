@@ -38,12 +38,7 @@ impl Practice for DataSubset {
         Card::of_source("data-subset", include_str!("data_subset.rs"))
     }
 
-    fn apply(
-        &self,
-        _from: &Candidate,
-        task: &Task,
-        cx: &mut Context<'_>,
-    ) -> Result<Vec<Candidate>, Setback> {
+    fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
         let task = task.graph()?;
         let images = &task.data.train;
         let train = &task.splits.train;
@@ -55,7 +50,7 @@ impl Practice for DataSubset {
         let keep = keep.min(distinct.len());
         let seed = cx.seed;
         let (covering, choose) = cx.stage("coreset", &[deduplicate], |_| {
-            Ok(data::coreset(images, &distinct, task.classes(), keep, seed))
+            Ok(data::coreset(images, &distinct, task.classes(), keep))
         })?;
         let random = data::stratified_subset(&distinct, &images.labels, keep, seed);
 
@@ -84,7 +79,10 @@ impl Practice for DataSubset {
             candidate.made_by(chosen_by);
             candidate.made_by(trained.entry);
             candidate.note("images", format!("{} of {}", subset.len(), train.len()));
-            candidate.note("duplicates left out", format!("{} exact, {} near", found.exact.len(), found.near.len()));
+            candidate.note(
+                "duplicates left out",
+                format!("{} exact, {} near", found.exact.len(), found.near.len()),
+            );
             candidate.note("epochs", hyper.epochs.to_string());
             candidate.hyper = Some(hyper.clone());
             candidates.push(candidate);

@@ -1,6 +1,7 @@
 //! The practices: each is one way to cut energy, in one file whose documentation is also its card.
 
 mod combine;
+mod data_subset;
 mod distil;
 mod early_stopping;
 mod inference;
@@ -76,12 +77,13 @@ pub struct Planned {
 
 /// Every practice, in the order in which they are tried: `inference` and `combine` build on what the
 /// others found.
-pub const ALL: [Planned; 9] = [
+pub const ALL: [Planned; 10] = [
     Planned { practice: &quantise::Quantise, weight: 0.0 },
     Planned { practice: &smaller_network::SmallerNetwork, weight: 0.11 },
     Planned { practice: &early_stopping::EarlyStopping, weight: 0.14 },
     Planned { practice: &prune::Prune, weight: 0.07 },
     Planned { practice: &distil::Distil, weight: 0.10 },
+    Planned { practice: &data_subset::DataSubset, weight: 0.18 },
     Planned { practice: &transfer::Transfer, weight: 0.10 },
     Planned { practice: &tune::Tune, weight: 0.30 },
     Planned { practice: &inference::Inference, weight: 0.0 },
