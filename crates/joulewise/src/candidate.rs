@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use joulewise_learn::Model;
 use joulewise_learn::train::Hyperparameters;
+use serde::{Deserialize, Serialize};
 
 pub use crate::result::Status;
 
 /// How a candidate is meant to be run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
     /// Examples per call.
     pub batch: usize,

@@ -74,6 +74,12 @@ impl Run {
         }
     }
 
+    /// Removes the folder of a run that came to nothing.
+    pub fn discard(self) -> Result<()> {
+        fs::remove_dir_all(&self.folder)
+            .map_err(|error| RunError(format!("cannot remove {}: {error}", self.folder.display())))
+    }
+
     /// Opens the only run in `out` whose id begins with `prefix`, or the newest one for `@last`.
     pub fn open(out: &Path, prefix: &str) -> Result<Self> {
         let mut runs = Self::list(out)?;

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 
+use crate::exit;
+
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Starts to listen, and gives the flag that the first interrupt sets.
 pub(super) fn listen() -> Result<&'static AtomicBool> {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(super::INTERRUPTED));
+            std::process::exit(i32::from(exit::INTERRUPTED));
         }
         let text = "\nstopping at the next batch and keeping what is done; press Ctrl-C again to stop now\n";
         // Nobody is left to tell when stderr is closed.

@@ -20,7 +20,7 @@ use joulewise_meter::{Session, Summary};
 use crate::commands::improve::Improve;
 use crate::costs::Costs;
 use crate::recipe::Recipe;
-use crate::result::RunResult;
+use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};
 use crate::task::Task;
 use crate::task::graph::GraphTask;
@@ -28,9 +28,6 @@ use crate::{exit, report};
 use log::Log;
 use search::Search;
 use state::State;
-
-/// Exit code of a run that was interrupted and left a partial report: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
 
 /// Runs the command with its arguments.
 pub fn improve(args: &Improve) -> Result<ExitCode> {
@@ -52,7 +49,8 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
     let opened = session.open_stage("load-data", &[]);
     let task = Task::Graph(Box::new(GraphTask::load(&recipe)?));
     let loaded = session.close_stage(opened);
-    let costs = costs(args.costs.as_deref(), &task)?;
+    let saved = resumed.as_ref().map(|run| run.path(run::COSTS));
+    let costs = costs(args.costs.as_deref().or(saved.as_deref()), &task)?;
     let plan = plan::Plan::new(&recipe, &task, &costs, &chosen)?;
     if args.dry_run {
         std::io::stdout().lock().write_all(plan.to_string().as_bytes())?;
@@ -66,22 +64,36 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
         }
         None => (Run::create(&args.out)?, State::new(plan.budget.clone())),
     };
-    log.attach(&run)?;
-    run.write_recipe(&recipe.to_toml())?;
-    run.write_json(run::COSTS, &costs)?;
-    run.write_json(run::HOST, &outcome::host(&session, &task))?;
+    let searched = (|| {
+        log.attach(&run)?;
+        run.write_recipe(&recipe.to_toml())?;
+        run.write_json(run::COSTS, &costs)?;
+        run.write_json(run::HOST, &outcome::host(&session, &task))?;
+        state.write(&run)?;
 
-    let mut search = Search::new(&run, &recipe, &task, &costs, &session, cancel, state);
-    search.record(loaded);
-    let finished = search.all(&chosen);
-    let outcome = search.outcome()?;
-    let summary = session.finish();
-    let result = finish(&run, &outcome, &summary)?;
-    log.close(&run)?;
-    print(args, &run, &result)?;
-    finished?;
-    let complete = result.state == crate::result::RunState::Complete;
-    Ok(ExitCode::from(if complete { exit::OK } else { INTERRUPTED }))
+        let mut search = Search::new(&run, &recipe, &task, &costs, &session, cancel, state);
+        search.record(loaded);
+        let ended = search.all(&chosen);
+        let Some(outcome) = search.outcome()? else { return ended.map(|()| None) };
+        let result = finish(&run, &outcome, &session.finish())?;
+        log.close(&run)?;
+        print(args, &run, &result)?;
+        ended.map(|()| Some(result.state))
+    })();
+    if !run.has_result() {
+        // Nothing in it can be read or resumed; the first error is the one to report.
+        let _ = run.discard();
+    }
+    Ok(ExitCode::from(match searched? {
+        Some(RunState::Complete) => exit::OK,
+        Some(RunState::Partial) => exit::INTERRUPTED,
+        None => {
+            let text = "interrupted before the baseline was trained: there is nothing to report\n";
+            // Nobody is left to tell when stderr is closed.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            exit::INTERRUPTED
+        }
+    }))
 }
 
 /// The cost table of `file`, or a typical one for this machine.

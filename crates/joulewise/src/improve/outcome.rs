@@ -25,6 +25,9 @@ use crate::task::graph::GraphTask;
 /// Stages that are paid for the report and lead to no candidate.
 const FOR_THE_REPORT: [&str; 2] = ["benchmark-inference", "evaluate-test"];
 
+/// Pictures that a caveat names at the most.
+const MOST_NAMED: usize = 20;
+
 /// A look at the test images.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tested {
@@ -46,6 +49,8 @@ pub(super) struct Outcome {
     entries: Vec<Entry>,
     earlier: Option<Energy>,
     budget: Budget,
+    /// Caveats of the data and of the interrupted run that this one continues.
+    caveats: Vec<Caveat>,
     host: Host,
 }
 
@@ -56,7 +61,7 @@ impl Outcome {
         state: RunState,
         candidates: &[Candidate],
         entries: Vec<Entry>,
-        earlier: Option<Energy>,
+        interrupted: Option<&RunResult>,
         prices: &[Option<Priced>],
         tested: &[Option<Tested>],
         budget: Budget,
@@ -68,6 +73,8 @@ impl Outcome {
             let priced = prices.get(index)?.as_ref()?;
             priced.batches.iter().find(|(b, _)| *b == batch).map(|(_, price)| price)
         };
+        let mut caveats = interrupted.map_or_else(Vec::new, |result| result.caveats.clone());
+        add_caveats(&mut caveats, skipped(&task.data.skipped));
         let mut described = Vec::new();
         let mut ratios = Vec::new();
         for (index, candidate) in candidates.iter().enumerate() {
@@ -91,8 +98,9 @@ impl Outcome {
             candidates: described,
             ratios,
             entries,
-            earlier,
+            earlier: interrupted.map(|result| result.ledger.total_j),
             budget,
+            caveats,
             host,
         })
     }
@@ -103,7 +111,7 @@ impl Outcome {
         id: &str,
         total: Energy,
         scope: &str,
-        caveats: &[joulewise_meter::Caveat],
+        caveats: &[Caveat],
     ) -> RunResult {
         let total = self.earlier.map_or(total, |earlier| earlier + total);
         let ledger = Ledger::close(self.entries.clone(), total);
@@ -132,6 +140,8 @@ impl Outcome {
             })
             .map(|entry| entry.id)
             .collect();
+        let mut all_caveats = self.caveats.clone();
+        add_caveats(&mut all_caveats, caveats.iter().cloned());
         let mut candidates = candidates.into_iter();
         let baseline = candidates.next().expect("a run without a baseline has no result");
         let mut result = RunResult {
@@ -149,16 +159,35 @@ impl Outcome {
             ledger,
             budget: self.budget.clone(),
             scope: scope.to_owned(),
-            caveats: caveats
-                .iter()
-                .map(|c| Caveat { code: c.code.clone(), text: c.text.clone(), hint: c.hint.clone() })
-                .collect(),
+            caveats: all_caveats,
             host: self.host.clone(),
             verdict: String::new(),
         };
         result.verdict = ledger::verdict(&result);
         result
     }
+}
+
+/// Adds those caveats that are not there yet.
+fn add_caveats(to: &mut Vec<Caveat>, caveats: impl IntoIterator<Item = Caveat>) {
+    for caveat in caveats {
+        if !to.contains(&caveat) {
+            to.push(caveat);
+        }
+    }
+}
+
+/// What a reader must know about pictures that were left out.
+fn skipped(pictures: &[String]) -> Option<Caveat> {
+    let text = match pictures.len() {
+        0 => return None,
+        1 => "1 picture could not be decoded and was left out".to_owned(),
+        n => format!("{n} pictures could not be decoded and were left out"),
+    };
+    let (named, others) = pictures.split_at(pictures.len().min(MOST_NAMED));
+    let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
+    let text = format!("{text}: {}{more}", named.join("; "));
+    Some(Caveat::new("skipped-pictures", text, "repair or remove them"))
 }
 
 fn describe(

@@ -14,6 +14,7 @@ use super::state::State;
 use crate::candidate::{Candidate, Status};
 use crate::context::Context;
 use crate::costs::Costs;
+use crate::hint::Hint as _;
 use crate::practice::{Planned, Setback};
 use crate::recipe::Recipe;
 use crate::result::{Entry, RunState};
@@ -91,13 +92,13 @@ impl<'a> Search<'a> {
 
     /// Runs everything; an interrupt ends it early and is no error.
     pub(super) fn all(&mut self, chosen: &[&Planned]) -> Result<()> {
-        match self.everything(chosen) {
+        let ended = self.everything(chosen);
+        // A practice that did not come to its end is tried again as a whole when the run is resumed.
+        self.candidates.truncate(self.state.kept);
+        match ended {
             Ok(()) => {
                 self.complete = true;
                 self.state.write(self.run)
-            }
-            Err(Stop::Cancelled) if self.candidates.is_empty() => {
-                Err(anyhow!("interrupted before the baseline was trained; there is nothing to report"))
             }
             Err(Stop::Cancelled) => Ok(()),
             Err(Stop::Failed(error)) => Err(error),
@@ -105,7 +106,7 @@ impl<'a> Search<'a> {
     }
 
     fn everything(&mut self, chosen: &[&Planned]) -> Result<(), Stop> {
-        if self.state.baseline {
+        if self.state.kept > 0 {
             self.recall()?;
         } else {
             self.baseline()?;
@@ -146,9 +147,11 @@ impl<'a> Search<'a> {
             let note = self.repeat(task, candidate.select)?;
             candidate.note("other seeds", note);
         }
-        self.judge_baseline(candidate)?;
+        let right = self.right(&candidate)?;
+        candidate.judge = Some(share(&right));
+        self.right = right;
+        self.candidates.push(candidate);
         self.predict(epoch_s);
-        self.state.baseline = true;
         self.save()
     }
 
@@ -174,19 +177,17 @@ impl<'a> Search<'a> {
         ))
     }
 
-    fn judge_baseline(&mut self, mut candidate: Candidate) -> Result<(), Stop> {
+    /// Whether the baseline is right about each judging image.
+    fn right(&mut self, baseline: &Candidate) -> Result<Vec<bool>, Stop> {
         let task = self.task.graph().map_err(Stop::from)?;
-        let Some(model) = candidate.model.clone() else {
+        let Some(model) = &baseline.model else {
             return Err(Stop::Failed(anyhow!("the baseline has no model")));
         };
         let mut cx = self.context("baseline", &[]);
-        let (right, _) = cx.stage("judge", &candidate.depends_on, |_| {
-            task.right(&model, &task.data.train, &task.splits.judge)
+        let (right, _) = cx.stage("judge", &baseline.depends_on, |_| {
+            task.right(model, &task.data.train, &task.splits.judge)
         })?;
-        candidate.judge = Some(share(&right));
-        self.right = right;
-        self.candidates.push(candidate);
-        Ok(())
+        Ok(right)
     }
 
     /// Tells the progress line how long the rest will take.
@@ -311,38 +312,46 @@ impl<'a> Search<'a> {
 
     /// Brings back what the interrupted run had.
     fn recall(&mut self) -> Result<(), Stop> {
-        let Some(result) = self.state.result.clone() else { return Ok(()) };
-        let mut recalled = vec![outcome::recall(self.run, &result.baseline)?];
-        for candidate in &result.candidates {
-            recalled.push(outcome::recall(self.run, candidate)?);
-        }
-        let mut recalled = recalled.into_iter();
-        if let Some(baseline) = recalled.next() {
-            self.judge_baseline(baseline)?;
-        }
-        self.candidates.extend(recalled);
+        let Some(result) = &self.state.result else { return Ok(()) };
+        let described = std::iter::once(&result.baseline).chain(&result.candidates).take(self.state.kept);
+        let recalled = described.map(|described| {
+            let mut candidate = outcome::recall(self.run, described)?;
+            candidate.deployment = self.state.deployments.get(&candidate.name).cloned();
+            Ok(candidate)
+        });
+        self.candidates = recalled.collect::<Result<_>>()?;
+        let baseline = self.candidates[0].clone();
+        self.right = self.right(&baseline)?;
         Ok(())
     }
 
-    /// Writes the models that are not in the folder yet, the partial result and the state.
+    /// Writes the models of new candidates, the partial result and the state.
     fn save(&mut self) -> Result<(), Stop> {
-        for candidate in &self.candidates {
+        for candidate in &self.candidates[self.state.kept..] {
+            if let Some(deployment) = &candidate.deployment {
+                self.state.deployments.insert(candidate.name.clone(), deployment.clone());
+            }
             let Some(model) = &candidate.model else { continue };
             let path = self.run.path(&outcome::model_path(&candidate.name));
-            if !path.exists() {
-                onnx::save(model, &path).with_context(|| format!("cannot export `{}`", candidate.name))?;
-            }
+            onnx::save(model, &path)
+                .with_context(|| format!("cannot export `{}`", candidate.name))
+                .hint("free some space or choose another folder with --out")?;
         }
-        let outcome = self.outcome()?;
-        let reading = self.session.reading();
-        let result = outcome.result(self.run.id(), reading.energy, "", &[]);
-        self.run.write_result(&result).map_err(anyhow::Error::from)?;
+        self.state.kept = self.candidates.len();
+        if let Some(outcome) = self.outcome()? {
+            let reading = self.session.reading();
+            let result = outcome.result(self.run.id(), reading.energy, "", &[]);
+            self.run.write_result(&result).map_err(anyhow::Error::from)?;
+        }
         self.state.write(self.run)?;
         Ok(())
     }
 
-    /// Everything that the result is made from.
-    pub(super) fn outcome(&self) -> Result<Outcome> {
+    /// Everything that the result is made from; none without a baseline.
+    pub(super) fn outcome(&self) -> Result<Option<Outcome>> {
+        if self.candidates.is_empty() {
+            return Ok(None);
+        }
         let task = self.task.graph().map_err(|setback| anyhow!("{setback}"))?;
         let state = if self.complete { RunState::Complete } else { RunState::Partial };
         Outcome::new(
@@ -351,12 +360,13 @@ impl<'a> Search<'a> {
             state,
             &self.candidates,
             self.earlier.iter().cloned().chain(self.ledger.iter().map(outcome::entry)).collect(),
-            self.state.result.as_ref().map(|result| result.ledger.total_j),
+            self.state.result.as_ref(),
             &self.prices,
             &self.tested,
             self.state.budget.clone(),
             outcome::host(self.session, self.task),
         )
+        .map(Some)
     }
 
     fn first_entry(&self) -> u32 {

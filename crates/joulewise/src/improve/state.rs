@@ -1,9 +1,12 @@
 //! `state.json`: how far a run has come, so that an interrupted one can go on.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
+use crate::candidate::Deployment;
 use crate::result::RunResult;
 use crate::run::Run;
 
@@ -14,10 +17,14 @@ const FILE: &str = "state.json";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
-    /// Whether the baseline has been trained.
-    pub(super) baseline: bool,
+    /// Models that are kept, those of the baseline and of the practices that are done; what else the partial
+    /// result may hold is made again.
+    pub(super) kept: usize,
     /// Practices that have been tried.
     pub(super) done: Vec<String>,
+    /// How candidates are to be run, by name; those that are missing run as the baseline does.
+    #[serde(default)]
+    pub(super) deployments: BTreeMap<String, Deployment>,
     /// What is left of the budget.
     pub(super) budget: Budget,
     /// The partial result of the interrupted run.
@@ -34,7 +41,7 @@ impl State {
         let mut state: Self = run
             .read_json(FILE)
             .with_context(|| format!("the run {} stopped before it could be resumed", run.id()))?;
-        state.result = if state.baseline { Some(run.result()?) } else { None };
+        state.result = if state.kept > 0 { Some(run.result()?) } else { None };
         Ok(state)
     }
 
