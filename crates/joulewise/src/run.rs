@@ -15,10 +15,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, anyhow};
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::hint::{Hint as _, Hinted};
 use crate::result::RunResult;
 
 /// The recipe, every default filled in.
@@ -43,20 +45,12 @@ pub struct Run {
     folder: PathBuf,
 }
 
-/// Why a run could not be made, found or read; the message names the place and the cure.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct RunError(String);
-
-/// The result of working with a run's folder.
-pub type Result<T> = std::result::Result<T, RunError>;
-
 impl Run {
     /// Makes the folder of a new run inside `out`, which is made as well where it is missing.
     pub fn create(out: &Path) -> Result<Self> {
-        fs::create_dir_all(out).map_err(|error| {
-            RunError(format!("cannot make {}: {error}; choose another folder with --out", out.display()))
-        })?;
+        fs::create_dir_all(out)
+            .with_context(|| format!("cannot make {}", out.display()))
+            .hint("choose another folder with --out")?;
         loop {
             let id = new_id();
             let folder = out.join(&id);
@@ -65,10 +59,8 @@ impl Run {
                 // Another run began in the same minute and drew the same letters.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    let folder = folder.display();
-                    return Err(RunError(format!(
-                        "cannot make {folder}: {error}; choose another folder with --out"
-                    )));
+                    let message = format!("cannot make {}", folder.display());
+                    return Err(error).context(message).hint("choose another folder with --out");
                 }
             }
         }
@@ -84,12 +76,10 @@ impl Run {
     pub fn open(out: &Path, prefix: &str) -> Result<Self> {
         let mut runs = Self::list(out)?;
         if prefix == "@last" {
-            return runs.pop().ok_or_else(|| {
-                RunError(format!(
-                    "no run in {}; make one with `joulewise improve`, or name another folder with --out",
-                    out.display()
-                ))
-            });
+            return runs
+                .pop()
+                .with_context(|| format!("no run in {}", out.display()))
+                .hint("make one with `joulewise improve`, or name another folder with --out");
         }
         if let Some(exact) = runs.iter().position(|run| run.id == prefix) {
             return Ok(runs.swap_remove(exact));
@@ -97,34 +87,30 @@ impl Run {
         runs.retain(|run| run.id.starts_with(prefix));
         match runs.len() {
             1 => Ok(runs.remove(0)),
-            0 => Err(RunError(format!(
-                "no run in {} begins with \"{prefix}\"; `joulewise runs` lists them",
-                out.display()
-            ))),
-            _ => {
+            0 => Err(anyhow!("no run in {} begins with \"{prefix}\"", out.display()))
+                .hint("`joulewise runs` lists them"),
+            n => {
                 let ids: Vec<&str> = runs.iter().map(Self::id).collect();
-                Err(RunError(format!(
-                    "\"{prefix}\" begins the ids of {} runs in {}: {}; give more letters",
-                    ids.len(),
+                Err(anyhow!(
+                    "\"{prefix}\" begins the ids of {n} runs in {}: {}",
                     out.display(),
                     ids.join(", ")
-                )))
+                ))
+                .hint("give more letters")
             }
         }
     }
 
     /// The runs in `out`, oldest first; none where `out` does not exist.
     pub fn list(out: &Path) -> Result<Vec<Self>> {
-        let unreadable = |error| {
-            RunError(format!("cannot list {}: {error}; name a folder of runs with --out", out.display()))
-        };
+        let unreadable = || format!("cannot list {}", out.display());
         let folder = match fs::read_dir(out) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(unreadable)?,
+            other => other.with_context(unreadable).hint("name a folder of runs with --out")?,
         };
         let mut runs = Vec::new();
         for entry in folder {
-            let entry = entry.map_err(unreadable)?;
+            let entry = entry.with_context(unreadable)?;
             if let Ok(id) = entry.file_name().into_string()
                 && is_id(&id)
                 && entry.path().is_dir()
@@ -154,12 +140,9 @@ impl Run {
     /// Writes a file of the run, whole or not at all.
     pub fn write_atomic(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path(name);
-        joulewise_learn::atomic::write(&path, bytes).map_err(|error| {
-            let path = path.display();
-            RunError(format!(
-                "cannot write {path}: {error}; free some space or choose another folder with --out"
-            ))
-        })
+        joulewise_learn::atomic::write(&path, bytes)
+            .with_context(|| format!("cannot write {}", path.display()))
+            .hint("free some space, or choose another folder with --out")
     }
 
     /// Saves the recipe, every default filled in.
@@ -174,8 +157,8 @@ impl Run {
 
     /// Saves `value` as indented JSON under `name`, as in [`HOST`] or [`COSTS`].
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(value)
-            .map_err(|error| RunError(format!("cannot express {name} as JSON: {error}")))?;
+        let mut text =
+            serde_json::to_vec_pretty(value).with_context(|| format!("cannot express {name} as JSON"))?;
         text.push(b'\n');
         self.write_atomic(name, &text)
     }
@@ -183,13 +166,9 @@ impl Run {
     /// Reads the JSON file `name`.
     pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let text = self.text(name)?;
-        serde_json::from_str(&text).map_err(|error| {
-            let path = self.path(name);
-            RunError(format!(
-                "{} is not what this version writes: {error}; read it with the version that made it",
-                path.display()
-            ))
-        })
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is not what this version writes", self.path(name).display()))
+            .hint("read it with the version that made it")
     }
 
     /// Saves the result.
@@ -211,14 +190,17 @@ impl Run {
     pub fn text(&self, name: &str) -> Result<String> {
         let path = self.path(name);
         fs::read_to_string(&path).map_err(|error| {
-            let cure = match (error.kind(), name) {
+            let hint = match (error.kind(), name) {
                 (io::ErrorKind::NotFound, RESULT) => {
-                    format!("the run stopped before it had a result; continue it with `joulewise improve --resume {}`", self.id)
+                    format!(
+                        "the run stopped before its result; continue it with `joulewise improve --resume {}`",
+                        self.id
+                    )
                 }
                 (io::ErrorKind::NotFound, _) => "the run stopped before it was written".to_owned(),
                 _ => "check the file's permissions".to_owned(),
             };
-            RunError(format!("cannot read {}: {error}; {cure}", path.display()))
+            Hinted::new(anyhow!(error).context(format!("cannot read {}", path.display())), hint).into()
         })
     }
 }
@@ -254,6 +236,7 @@ fn is_id(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hint;
 
     fn folder_with(ids: &[&str]) -> tempfile::TempDir {
         let out = tempfile::tempdir().unwrap();
@@ -261,6 +244,13 @@ mod tests {
             fs::create_dir(out.path().join(id)).unwrap();
         }
         out
+    }
+
+    /// The error as the terminal shows it.
+    fn told<T: std::fmt::Debug>(result: Result<T>) -> String {
+        let mut out = Vec::new();
+        hint::print(&result.unwrap_err(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -279,12 +269,12 @@ mod tests {
     fn a_prefix_opens_a_run_only_where_it_is_unique() {
         let out = folder_with(&["20261121-0105-k3f9", "20261121-0105-k3g0", "20261122-0900-0001"]);
         assert_eq!(Run::open(out.path(), "20261122").unwrap().id(), "20261122-0900-0001");
-        let ambiguous = Run::open(out.path(), "20261121-0105-k3").unwrap_err().to_string();
-        assert!(ambiguous.contains("k3f9, 20261121-0105-k3g0; give more letters"), "{ambiguous}");
-        let missing = Run::open(out.path(), "2019").unwrap_err().to_string();
-        assert!(missing.contains("begins with \"2019\"; `joulewise runs`"), "{missing}");
-        let empty = Run::open(&out.path().join("none"), "@last").unwrap_err().to_string();
-        assert!(empty.contains("none; make one with"), "{empty}");
+        let ambiguous = told(Run::open(out.path(), "20261121-0105-k3"));
+        assert!(ambiguous.contains("k3f9, 20261121-0105-k3g0\n\nhint: give more letters"), "{ambiguous}");
+        let missing = told(Run::open(out.path(), "2019"));
+        assert!(missing.contains("begins with \"2019\"\n\nhint: `joulewise runs`"), "{missing}");
+        let empty = told(Run::open(&out.path().join("none"), "@last"));
+        assert!(empty.contains("none\n\nhint: make one with"), "{empty}");
     }
 
     #[test]
@@ -295,9 +285,9 @@ mod tests {
         run.write_json(COSTS, &[1.5, 2.5]).unwrap();
         assert_eq!(run.recipe().unwrap(), "epochs = 3\n");
         assert_eq!(run.read_json::<Vec<f64>>(COSTS).unwrap(), [1.5, 2.5]);
-        let message = run.result().unwrap_err().to_string();
+        let message = told(run.result());
         assert!(message.contains(&format!("--resume {}", run.id())), "{message}");
         run.write_atomic(RESULT, b"{}").unwrap();
-        assert!(run.result().unwrap_err().to_string().contains("result.json is not what"));
+        assert!(told(run.result()).contains("result.json is not what"));
     }
 }

@@ -41,7 +41,7 @@ impl Report {
 }
 
 /// Writes `report.html` from the run's folder and `result`. A run without a log or a recipe has a report too.
-pub fn write(run: &Run, result: &RunResult, cards: &[Card]) -> run::Result<()> {
+pub fn write(run: &Run, result: &RunResult, cards: &[Card]) -> anyhow::Result<()> {
     let events = run.text(run::EVENTS).map(|log| events::parse(&log)).unwrap_or_default();
     let recipe = run.recipe().unwrap_or_default();
     run.write_atomic(run::REPORT, report::html(result, &events, &recipe, cards).as_bytes())

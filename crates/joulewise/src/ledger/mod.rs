@@ -4,14 +4,17 @@
 //! All energies of a run share the scale of its source, so the scale cancels wherever two of them are divided.
 //! Break-even points therefore carry only the interval of the paired ratio of running costs.
 
+mod front;
+mod verdict;
+
 use std::collections::BTreeSet;
 
 use joulewise_meter::Energy;
 
-use crate::report::quantity;
-use crate::result::{
-    BreakEven, Candidate, Entry, Goal, Ledger, Life, MetricValue, Ratio, RunResult, RunState, Status,
-};
+use crate::result::{BreakEven, Candidate, Entry, Goal, Ledger, Life, MetricValue, Ratio, RunResult, Status};
+
+pub use front::{TradeOff, knee, pareto_front};
+pub use verdict::verdict;
 
 /// What a model asks for, whatever its life turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,55 +89,6 @@ pub fn break_even(candidate: &Outlay, baseline: &Outlay, ratio: Ratio, life: &Li
 pub fn repaid_after(joules: f64, candidate: &Candidate, baseline: &Outlay) -> Option<f64> {
     let ratio = candidate.cpu_ratio?;
     (ratio.high < 1.0).then(|| joules / (baseline.per_inference.value * (1.0 - ratio.value)))
-}
-
-/// A candidate as a point of the trade between quality and energy.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TradeOff {
-    /// The metric, larger or smaller being better as the goal says.
-    pub metric: f64,
-    /// Joules of one inference.
-    pub energy_j: f64,
-}
-
-/// Indices of the points that no other point beats in both respects, from the cheapest to the dearest.
-///
-/// Of equal points the first one stays.
-pub fn pareto_front(points: &[TradeOff], goal: Goal) -> Vec<usize> {
-    let gain = |i: usize| match goal {
-        Goal::Max => points[i].metric,
-        Goal::Min => -points[i].metric,
-    };
-    let mut order: Vec<usize> = (0..points.len())
-        .filter(|&i| points[i].metric.is_finite() && points[i].energy_j.is_finite())
-        .collect();
-    order.sort_by(|&a, &b| {
-        points[a].energy_j.total_cmp(&points[b].energy_j).then(gain(b).total_cmp(&gain(a))).then(a.cmp(&b))
-    });
-    let mut best = f64::NEG_INFINITY;
-    order.retain(|&i| {
-        let better = gain(i) > best;
-        best = best.max(gain(i));
-        better
-    });
-    order
-}
-
-/// The point of `front` (indices into `points`, cheapest first) that is farthest from the chord between its ends,
-/// with the metric and the logarithm of the energy each scaled to one: where saving more begins to hurt.
-///
-/// `None` for a front of fewer than three points, which has no bend.
-pub fn knee(points: &[TradeOff], front: &[usize]) -> Option<usize> {
-    let (&cheap, &dear) = (front.first()?, front.last()?);
-    let (low, high) = (points[cheap], points[dear]);
-    // The chord is the diagonal of the unit square, so the distance from it grows with `y - x`.
-    let above = |i: usize| {
-        let x = (points[i].energy_j / low.energy_j).ln() / (high.energy_j / low.energy_j).ln();
-        let y = (points[i].metric - low.metric) / (high.metric - low.metric);
-        y - x
-    };
-    let inner = front.get(1..front.len() - 1)?;
-    inner.iter().copied().max_by(|&a, &b| above(a).total_cmp(&above(b)))
 }
 
 impl Ledger {
@@ -277,81 +231,6 @@ impl MetricValue {
     }
 }
 
-/// The conclusion of a run in one sentence: the best candidate at this life, the knee of the front, and what
-/// finding them cost.
-pub fn verdict(result: &RunResult) -> String {
-    let search = format!("finding that out cost {}", quantity::energy(&result.choosing_j));
-    let modelled = if quantity::is_modelled(result) { " (modelled)" } else { "" };
-    let so_far = if result.state == RunState::Partial { "So far, " } else { "" };
-    let life = format!("{} inferences", quantity::count(result.life.inferences));
-    let best = result.best();
-    let baseline = Outlay::of(&result.baseline, result.life.batch);
-    let (Some(cost), Some(baseline_cost), Some(baseline)) =
-        (best.life_cost_j, result.baseline.life_cost_j, baseline)
-    else {
-        return sentence(&format!("{so_far}no life cost is known, so nothing can be recommended; {search}"));
-    };
-    if result.is_baseline(best) {
-        let tried = result.candidates.iter().filter(|candidate| candidate.status != Status::Skipped).count();
-        return sentence(&format!(
-            "{so_far}nothing pays over {life}: of {} none that holds is cheaper than the baseline's {}{modelled}{}; {search}",
-            quantity::plural(tried, "candidate"),
-            quantity::energy(&baseline_cost),
-            knee_clause(result, best),
-        ));
-    }
-    let quality = match (result.metric_of(best), result.gain_of(best)) {
-        (Some(value), Some(gain)) => {
-            format!(
-                " at {} {} ({})",
-                quantity::metric(result, value),
-                result.metric,
-                quantity::gain(result, gain)
-            )
-        }
-        _ => String::new(),
-    };
-    let repaid = repaid_after(result.choosing_j.value, best, &baseline)
-        .map_or(String::new(), |n| format!(", repaid after {} inferences", quantity::count(n)));
-    sentence(&format!(
-        "{so_far}over {life} `{}` is cheapest: {}{modelled} instead of the baseline's {} ({}){quality}, {}{}; {search}{repaid}",
-        best.name,
-        quantity::energy(&cost),
-        quantity::energy(&baseline_cost),
-        quantity::factor(cost.value / baseline_cost.value),
-        quantity::break_even_clause(&best.break_even),
-        knee_clause(result, best),
-    ))
-}
-
-fn knee_clause(result: &RunResult, best: &Candidate) -> String {
-    match result.knee() {
-        None => String::new(),
-        Some(knee) if knee.name == best.name => ", and is the knee of the front as well".to_owned(),
-        Some(knee) => {
-            let loss = match knee.status {
-                Status::Drops => ", which drops too far",
-                _ => "",
-            };
-            let gain = result.gain_of(knee).map_or(String::new(), |gain| {
-                if result.is_baseline(knee) {
-                    String::new()
-                } else {
-                    format!(" ({})", quantity::gain(result, gain))
-                }
-            });
-            format!("; the knee of the front is `{}`{gain}{loss}", knee.name)
-        }
-    }
-}
-
-/// Upper-case first letter and a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use joulewise_meter::Method;
@@ -414,19 +293,6 @@ mod tests {
     }
 
     #[test]
-    fn the_front_keeps_what_nothing_beats_and_bends_at_the_knee() {
-        let points: Vec<TradeOff> =
-            [(0.80, 1.0), (0.91, 2.0), (0.90, 3.0), (0.92, 9.0), (0.92, 12.0), (0.915, 4.0)]
-                .map(|(metric, energy_j)| TradeOff { metric, energy_j })
-                .to_vec();
-        let front = pareto_front(&points, Goal::Max);
-        assert_eq!(front, [0, 1, 5, 3]);
-        assert_eq!(knee(&points, &front), Some(1));
-        assert_eq!(knee(&points, &front[..2]), None);
-        assert_eq!(pareto_front(&points, Goal::Min), [0]);
-    }
-
-    #[test]
     fn entries_are_charged_once_however_often_they_are_used() {
         let ledger = fixture::result().ledger;
         let upstream = ledger.upstream(&[16, 11, 99]);
@@ -445,24 +311,6 @@ mod tests {
         for (id, fate) in fates {
             assert_eq!(result.fate(id), fate, "{id}");
         }
-    }
-
-    #[test]
-    fn the_verdict_names_the_best_the_knee_and_the_cost_of_the_search() {
-        let mut result = fixture::result();
-        insta::assert_snapshot!(result.verdict);
-        result.life.inferences = 0.0;
-        for model in std::iter::once(&mut result.baseline).chain(&mut result.candidates) {
-            model.life_cost_j = model.cost_to_make_j.map(|cost| cost.scaled(2.0));
-        }
-        result
-            .candidates
-            .retain(|candidate| candidate.name.starts_with("prune") || candidate.status != Status::Holds);
-        result.state = RunState::Partial;
-        insta::assert_snapshot!(verdict(&result));
-        result.baseline.life_cost_j = None;
-        result.candidates.clear();
-        insta::assert_snapshot!(verdict(&result));
     }
 
     proptest! {
@@ -508,24 +356,5 @@ mod tests {
             }
         }
 
-        #[test]
-        fn nothing_beats_the_front_and_all_else_is_beaten(
-            points in prop::collection::vec((0.0f64..1.0, 0.1f64..9.0), 1..30), max: bool,
-        ) {
-            let points: Vec<TradeOff> = points.into_iter().map(|(metric, energy_j)| TradeOff { metric, energy_j }).collect();
-            let goal = if max { Goal::Max } else { Goal::Min };
-            let sign = if max { 1.0 } else { -1.0 };
-            let front = pareto_front(&points, goal);
-            let beats = |a: &TradeOff, b: &TradeOff| a != b && a.energy_j <= b.energy_j && sign * a.metric >= sign * b.metric;
-            for (i, point) in points.iter().enumerate() {
-                let beaten = points.iter().any(|other| beats(other, point));
-                prop_assert!(!(front.contains(&i) && beaten));
-                prop_assert!(front.contains(&i) || beaten || points.iter().filter(|p| *p == point).count() > 1);
-            }
-            prop_assert!(front.windows(2).all(|pair| points[pair[0]].energy_j <= points[pair[1]].energy_j));
-            if let Some(knee) = knee(&points, &front) {
-                prop_assert!(front[1..front.len() - 1].contains(&knee));
-            }
-        }
     }
 }
