@@ -50,7 +50,7 @@ fn a_report_shows_the_verdict_and_writes_the_page() {
     let page = out.path().join("20261121-0105-k3f9/report.html");
     let stdout = text(&output.stdout);
     assert!(
-        stdout.contains("Nothing was tried.") && stdout.ends_with(&format!("\n{}\n", page.display())),
+        stdout.contains("Nothing was tried.") && stdout.ends_with(&format!("\nreport  {}\n", page.display())),
         "{stdout}"
     );
     assert!(fs::read_to_string(page).unwrap().contains("Nothing was tried."));

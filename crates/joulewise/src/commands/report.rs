@@ -1,13 +1,12 @@
 //! `joulewise report`: what a run found, in the terminal and as a page.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, StdoutLock, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::card::Card;
 use crate::result::RunResult;
 use crate::run::{self, Run};
-use crate::{events, exit, report};
+use crate::{events, exit, practice, report};
 
 /// Show what a run found, and write its report again.
 #[derive(Debug, clap::Args)]
@@ -32,17 +31,23 @@ impl Report {
             return Ok(ExitCode::from(exit::OK));
         }
         let result = run.result()?;
-        write(&run, &result, &[])?;
-        let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        out.write_all(report::terminal::table(&result, report::terminal::width(), colour).as_bytes())?;
-        writeln!(out, "\n{}", run.path(run::REPORT).display())?;
+        write(&run, &result)?;
+        print(&mut out, &run, &result)?;
         Ok(ExitCode::from(exit::OK))
     }
 }
 
 /// Writes `report.html` from the run's folder and `result`. A run without a log or a recipe has a report too.
-pub fn write(run: &Run, result: &RunResult, cards: &[Card]) -> anyhow::Result<()> {
+pub fn write(run: &Run, result: &RunResult) -> anyhow::Result<()> {
     let events = run.text(run::EVENTS).map(|log| events::parse(&log)).unwrap_or_default();
     let recipe = run.recipe().unwrap_or_default();
-    run.write_atomic(run::REPORT, report::html(result, &events, &recipe, cards).as_bytes())
+    let cards: Vec<_> = practice::ALL.iter().map(|planned| planned.practice.card()).collect();
+    run.write_atomic(run::REPORT, report::html(result, &events, &recipe, &cards).as_bytes())
+}
+
+/// Writes the table, the verdict and where the page is to stdout.
+pub fn print(out: &mut StdoutLock<'_>, run: &Run, result: &RunResult) -> io::Result<()> {
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    out.write_all(report::terminal::table(result, report::terminal::width(), colour).as_bytes())?;
+    writeln!(out, "\nreport  {}", run.path(run::REPORT).display())
 }

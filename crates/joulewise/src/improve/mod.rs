@@ -24,7 +24,7 @@ use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};
 use crate::task::Task;
 use crate::task::graph::GraphTask;
-use crate::{exit, report};
+use crate::{commands, exit};
 use log::Log;
 use search::Search;
 use state::State;
@@ -108,22 +108,16 @@ fn costs(file: Option<&Path>, task: &Task) -> Result<Costs> {
 fn finish(run: &Run, outcome: &outcome::Outcome, summary: &Summary) -> Result<RunResult> {
     let result = outcome.result(run.id(), summary.total, &summary.scope, &summary.caveats);
     run.write_result(&result)?;
-    let events = run.text(run::EVENTS).map(|text| crate::events::parse(&text)).unwrap_or_default();
-    let cards: Vec<_> = crate::practice::ALL.iter().map(|planned| planned.practice.card()).collect();
-    let page = report::html(&result, &events, &run.recipe().unwrap_or_default(), &cards);
-    run.write_atomic(run::REPORT, page.as_bytes())?;
+    commands::report::write(run, &result)?;
     Ok(result)
 }
 
 fn print(args: &Improve, run: &Run, result: &RunResult) -> Result<()> {
-    use std::io::IsTerminal as _;
     let mut out = std::io::stdout().lock();
     if args.json {
         out.write_all(run.text(run::RESULT)?.as_bytes())?;
         return Ok(());
     }
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    out.write_all(report::terminal::table(result, report::terminal::width(), colour).as_bytes())?;
-    writeln!(out, "\nreport  {}", run.path(run::REPORT).display())?;
+    commands::report::print(&mut out, run, result)?;
     Ok(())
 }

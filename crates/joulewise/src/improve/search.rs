@@ -341,7 +341,7 @@ impl<'a> Search<'a> {
         if let Some(outcome) = self.outcome()? {
             let reading = self.session.reading();
             let result = outcome.result(self.run.id(), reading.energy, "", &[]);
-            self.run.write_result(&result).map_err(anyhow::Error::from)?;
+            self.run.write_result(&result)?;
         }
         self.state.write(self.run)?;
         Ok(())

@@ -46,6 +46,6 @@ impl State {
     }
 
     pub(super) fn write(&self, run: &Run) -> Result<()> {
-        Ok(run.write_json(FILE, self)?)
+        run.write_json(FILE, self)
     }
 }
