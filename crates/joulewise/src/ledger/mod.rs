@@ -130,7 +130,7 @@ pub enum Fate {
     Best,
     /// It is in another candidate that holds, or in the baseline.
     Kept,
-    /// It went only into candidates that did not hold.
+    /// It went only into what did not hold.
     Lost,
     /// It went into no model: the search, the comparison and the report.
     Overhead,
@@ -198,11 +198,20 @@ impl RunResult {
             || made_of(&self.baseline)
         {
             Fate::Kept
-        } else if self.candidates.iter().any(made_of) {
+        } else if self.candidates.iter().any(made_of) || self.tried_in_vain(id) {
             Fate::Lost
         } else {
             Fate::Overhead
         }
+    }
+
+    /// Whether the entry `id` belongs to a practice of which nothing holds, as one that gave up before it had a model.
+    fn tried_in_vain(&self, id: u32) -> bool {
+        let Some(entry) = self.ledger.entries.iter().find(|entry| entry.id == id) else { return false };
+        let practice = entry.stage.split('/').next().unwrap_or_default();
+        let of_practice = |c: &&Candidate| c.practices.as_slice() == [practice] || c.name == practice;
+        let mut tried = self.candidates.iter().filter(of_practice).peekable();
+        tried.peek().is_some() && tried.all(|candidate| candidate.status != Status::Holds)
     }
 
     /// Loss or gain of a model's metric against the baseline, signed so that positive is better.
@@ -306,11 +315,14 @@ mod tests {
 
     #[test]
     fn fates_follow_the_models_that_an_entry_went_into() {
-        let result = fixture::result();
+        let mut result = fixture::result();
         let fates = [(11, Fate::Best), (9, Fate::Kept), (7, Fate::Lost), (17, Fate::Overhead)];
         for (id, fate) in fates {
             assert_eq!(result.fate(id), fate, "{id}");
         }
+        // A practice that gives up leaves stages that no model depends on.
+        result.candidates.iter_mut().find(|c| c.name == "transfer").unwrap().depends_on.clear();
+        assert_eq!(result.fate(12), Fate::Lost);
     }
 
     proptest! {

@@ -96,7 +96,7 @@ fn meaning(fate: Fate) -> &'static str {
     match fate {
         Fate::Best => "in the best model",
         Fate::Kept => "in others that hold",
-        Fate::Lost => "in models that did not hold",
+        Fate::Lost => "in what did not hold",
         Fate::Overhead => "in no model: searching and judging",
     }
 }
