@@ -31,15 +31,15 @@ pub struct Conv {
 /// Input positions of one dimension that meet the same taps of the window: those whose position, with the
 /// padding, has the same remainder by the stride.
 #[derive(Clone, Copy, Debug)]
-struct Phase {
+pub(crate) struct Phase {
     /// The first input position, the others follow at the distance of the stride.
-    first: usize,
+    pub(crate) first: usize,
     /// Number of input positions.
-    count: usize,
+    pub(crate) count: usize,
     /// The first tap of the window, the others follow at the distance of the stride.
-    tap: usize,
+    pub(crate) tap: usize,
     /// Number of taps.
-    taps: usize,
+    pub(crate) taps: usize,
     /// Output position that meets the first input position by the last tap; may lie in the border.
     origin: isize,
 }
@@ -69,7 +69,7 @@ impl Conv {
                 (-phase.origin).max(last + 1 - self.output_size()[d] as isize).max(0) as usize
             })
         };
-        if self.is_depthwise() { 0 } else { reach(0).chain(reach(1)).max().unwrap_or(0) }
+        reach(0).chain(reach(1)).max().unwrap_or(0)
     }
 
     /// Packs the weights for [`Conv::forward`].
@@ -91,7 +91,7 @@ impl Conv {
     pub fn pack_backward(&self, isa: Isa, w: &[f32], into: &mut Packed) {
         self.check_weights(w);
         if self.is_depthwise() {
-            return into.copy(isa, w);
+            return depthwise::pack_backward(isa, self, w, into);
         }
         let (inputs, outputs) = (self.group_in(), self.group_out());
         let blocks = self.phase_pairs().map(|(y, x)| packed_len(isa, y.taps * x.taps * outputs, inputs));
@@ -119,7 +119,6 @@ impl Conv {
     pub fn forward(&self, isa: Isa, x: &[f32], w: &Packed, bias: Option<&[f32]>, relu: bool, y: &mut [f32]) {
         self.check(x, y);
         if self.is_depthwise() {
-            let w = w.copied(isa, self.weights());
             return depthwise::forward(isa, self, x, w, bias, relu, y);
         }
         let (inputs, outputs) = (self.group_in(), self.group_out());
@@ -128,12 +127,7 @@ impl Conv {
             let panels = w.panels_at(isa, group * packed_len(isa, depth, outputs), depth, outputs);
             Product {
                 isa,
-                grid: Grid {
-                    height: self.output.height,
-                    width: self.output.width,
-                    a: [self.stride[0] * self.input.row(), self.stride[1] * self.input.channels],
-                    c: [self.output.row(), self.output.channels],
-                },
+                grid: self.output_grid(),
                 reduction: self.window(self.input, self.kernel, inputs),
                 columns: outputs,
                 a: &x[self.window_start() + group * inputs..],
@@ -150,12 +144,11 @@ impl Conv {
     /// `dy` has the layout `output`, whose border must be zero and at least [`Conv::backward_halo`].
     pub fn backward_data(&self, isa: Isa, dy: &[f32], w: &Packed, accumulate: bool, dx: &mut [f32]) {
         self.check(dx, dy);
-        if self.is_depthwise() {
-            let w = w.copied(isa, self.weights());
-            return depthwise::backward_data(isa, self, dy, w, accumulate, dx);
-        }
         let halo = self.output.halo;
         assert!(halo >= self.backward_halo(), "the gradient's border is narrower than the window's reach");
+        if self.is_depthwise() {
+            return depthwise::backward_data(isa, self, dy, w, accumulate, dx);
+        }
         let (inputs, outputs) = (self.group_in(), self.group_out());
         let mut at = 0;
         for (y, x) in self.phase_pairs() {
@@ -166,23 +159,12 @@ impl Conv {
                 if y.count == 0 || x.count == 0 {
                     continue;
                 }
-                let start = if depth == 0 {
-                    0
-                } else {
-                    let at = |origin: isize| (halo as isize + origin) as usize;
-                    at(y.origin) * self.output.row() + at(x.origin) * self.output.channels + group * outputs
-                };
                 Product {
                     isa,
-                    grid: Grid {
-                        height: y.count,
-                        width: x.count,
-                        a: [self.output.row(), self.output.channels],
-                        c: [self.stride[0] * self.input.row(), self.stride[1] * self.input.channels],
-                    },
+                    grid: self.phase_grid(y, x),
                     reduction: self.window(self.output, [y.taps, x.taps], outputs),
                     columns: inputs,
-                    a: &dy[start..],
+                    a: &dy[self.phase_start(y, x) + group * outputs..],
                     b: Columns::Packed { panels, depth, first: 0 },
                     bias: None,
                     finish: Finish { accumulate, relu: false },
@@ -320,6 +302,36 @@ impl Conv {
         }
     }
 
+    /// The windows of the input and where their sums go.
+    pub(crate) fn output_grid(&self) -> Grid {
+        Grid {
+            height: self.output.height,
+            width: self.output.width,
+            a: [self.stride[0] * self.input.row(), self.stride[1] * self.input.channels],
+            c: [self.output.row(), self.output.channels],
+        }
+    }
+
+    /// The windows of the output's gradient that a pair of phases sums over, and where their sums go.
+    pub(crate) fn phase_grid(&self, y: Phase, x: Phase) -> Grid {
+        Grid {
+            height: y.count,
+            width: x.count,
+            a: [self.output.row(), self.output.channels],
+            c: [self.stride[0] * self.input.row(), self.stride[1] * self.input.channels],
+        }
+    }
+
+    /// Position of the first window of a pair of phases in the output's gradient; any where there are no
+    /// taps.
+    pub(crate) fn phase_start(&self, y: Phase, x: Phase) -> usize {
+        if y.taps * x.taps == 0 {
+            return 0;
+        }
+        let [row, column] = [y, x].map(|phase| (self.output.halo as isize + phase.origin) as usize);
+        row * self.output.row() + column * self.output.channels
+    }
+
     fn phases(&self, dimension: usize) -> impl Iterator<Item = Phase> + Clone + use<> {
         let size = [self.input.height, self.input.width][dimension];
         let (kernel, stride) = (self.kernel[dimension], self.stride[dimension]);
@@ -334,7 +346,8 @@ impl Conv {
         })
     }
 
-    fn phase_pairs(&self) -> impl Iterator<Item = (Phase, Phase)> + use<> {
+    /// All pairs of a vertical and a horizontal phase.
+    pub(crate) fn phase_pairs(&self) -> impl Iterator<Item = (Phase, Phase)> + use<> {
         let columns = self.phases(1);
         self.phases(0).flat_map(move |y| columns.clone().map(move |x| (y, x)))
     }

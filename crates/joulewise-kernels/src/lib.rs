@@ -15,7 +15,6 @@ pub mod gemm;
 pub mod image;
 pub mod int8;
 pub mod isa;
-pub mod loss;
 pub mod optimiser;
 pub mod packed;
 pub mod pool;

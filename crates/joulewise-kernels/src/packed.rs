@@ -117,7 +117,12 @@ impl Packed {
         self.values.copy_from_slice(values);
     }
 
-    /// What [`Packed::copy`] has kept.
+    /// Keeps `values` as they are, from `at` on.
+    pub(crate) fn put(&mut self, at: usize, values: &[f32]) {
+        self.values[at..at + values.len()].copy_from_slice(values);
+    }
+
+    /// What [`Packed::copy`] and [`Packed::put`] have kept.
     pub(crate) fn copied(&self, isa: Isa, len: usize) -> &[f32] {
         assert_eq!((self.isa, self.values.len()), (isa, len), "weights were packed for something else");
         &self.values

@@ -284,27 +284,6 @@ for_each_isa! {
     }
 }
 
-/// `y[c]`, the mean of the interior of an image; `y` has one value for each channel.
-pub fn global_average_forward(isa: Isa, image: Image, x: &[f32], y: &mut [f32]) {
-    y.fill(0.0);
-    crate::elementwise::add_channel_sums(isa, image, x, y);
-    let share = 1.0 / image.pixels() as f32;
-    crate::elementwise::scale(isa, share, y);
-}
-
-/// `dx (+)= dy[c] / pixels` on the interior of an image.
-pub fn global_average_backward(image: Image, dy: &[f32], accumulate: bool, dx: &mut [f32]) {
-    assert!(dy.len() == image.channels && dx.len() == image.len());
-    let share = 1.0 / image.pixels() as f32;
-    for row in 0..image.height {
-        for pixel in dx[image.line(row)].chunks_exact_mut(image.channels) {
-            for (dx, dy) in pixel.iter_mut().zip(dy) {
-                *dx = if accumulate { *dx + dy * share } else { dy * share };
-            }
-        }
-    }
-}
-
 fn zero_interior(image: Image, x: &mut [f32]) {
     for row in 0..image.height {
         x[image.line(row)].fill(0.0);
@@ -395,29 +374,6 @@ mod tests {
                     pool.average_backward(isa, pool.output.halo, &dy, accumulate, pool.input.halo, &mut gradient);
                     assert_close("gradient", &gradient, &dx, 1e-5);
                 }
-            }
-
-            #[test]
-            fn global_means(height in 1..9usize, width in 1..9usize, channels in 1..40usize) {
-                let image = Image { height, width, channels, halo: 1 };
-                let x = random_image(1, image);
-                let mut expected = vec![0.0; channels];
-                let mut spread = vec![0.0; image.len()];
-                let dy = crate::scalar::random(2, channels);
-                for row in 0..height {
-                    for at in image.line(row) {
-                        expected[at % channels] += f64::from(x[at]) / image.pixels() as f64;
-                        spread[at] = f64::from(dy[at % channels]) / image.pixels() as f64;
-                    }
-                }
-                for isa in Isa::available() {
-                    let mut y = vec![5.0; channels];
-                    global_average_forward(isa, image, &x, &mut y);
-                    assert_close("mean", &y, &expected, 1e-5);
-                }
-                let mut dx = vec![0.0; image.len()];
-                global_average_backward(image, &dy, false, &mut dx);
-                assert_close("gradient", &dx, &spread, 1e-6);
             }
         }
 }

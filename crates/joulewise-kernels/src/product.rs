@@ -22,7 +22,7 @@ impl Grid {
         Self { height: 1, width: rows, a: [0, a], c: [0, c] }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.height * self.width
     }
 

@@ -16,8 +16,20 @@ pub(crate) fn random(seed: u64, len: usize) -> Vec<f32> {
 /// An image of random values with a border of zeros.
 pub(crate) fn random_image(seed: u64, image: Image) -> Vec<f32> {
     let mut x = random(seed, image.len());
-    crate::elementwise::zero_halo(image, &mut x);
+    zero_halo(image, &mut x);
     x
+}
+
+/// Sets the border of an image to zero.
+pub(crate) fn zero_halo(image: Image, x: &mut [f32]) {
+    assert_eq!(x.len(), image.len());
+    let mut start = 0;
+    for row in 0..image.height {
+        let line = image.line(row);
+        x[start..line.start].fill(0.0);
+        start = line.end;
+    }
+    x[start..].fill(0.0);
 }
 
 /// Panics unless every pair differs by at most `tolerance` times the larger of 1 and its size.
