@@ -68,8 +68,7 @@ impl Run {
 
     /// Removes the folder of a run that came to nothing.
     pub fn discard(self) -> Result<()> {
-        fs::remove_dir_all(&self.folder)
-            .map_err(|error| RunError(format!("cannot remove {}: {error}", self.folder.display())))
+        fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove {}", self.folder.display()))
     }
 
     /// Opens the only run in `out` whose id begins with `prefix`, or the newest one for `@last`.

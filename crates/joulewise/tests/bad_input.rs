@@ -90,7 +90,11 @@ fn pictures() -> tempfile::TempDir {
 fn a_folder_that_is_missing_or_holds_nothing_known() {
     let folder = folder(&[("notes/readme.txt", b"hello".to_vec())]);
     refused(folder.path(), "--data no/such", &["no/such: no such file or folder; check the path"]);
-    refused(folder.path(), "--data notes", &["/notes: no known format of images is here; expected IDX files"]);
+    refused(
+        folder.path(),
+        "--data notes",
+        &["/notes: no known format of images is here; expected IDX files"],
+    );
 }
 
 #[test]
@@ -132,14 +136,16 @@ fn idx_files_that_end_early_or_disagree() {
         ),
     ];
     for (name, images, labels_of_them, expected) in cases {
-        let folder = folder(&[(&format!("data/{name}"), images), (&format!("data/{}", labels.0), labels_of_them)]);
+        let folder =
+            folder(&[(&format!("data/{name}"), images), (&format!("data/{}", labels.0), labels_of_them)]);
         refused(folder.path(), "--data data", &[expected]);
     }
 }
 
 #[test]
 fn a_parquet_file_with_other_columns() {
-    let schema = parse_message_type("message schema { required int64 price; required int64 label; }").unwrap();
+    let schema =
+        parse_message_type("message schema { required int64 price; required int64 label; }").unwrap();
     let properties = Arc::new(WriterProperties::builder().build());
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties).unwrap();
     let mut rows = writer.next_row_group().unwrap();
@@ -215,7 +221,11 @@ fn a_cost_table_or_a_run_that_is_none() {
     let folder = folder(&[("costs.json", b"{}".to_vec())]);
     let glyphs = "--set data.train=600 --set data.test=50";
     refused(folder.path(), &format!("{glyphs} --costs costs.json"), &["costs.json is not a costs.json: "]);
-    refused(folder.path(), &format!("{glyphs} --costs none.json"), &["cannot read the cost table none.json: "]);
+    refused(
+        folder.path(),
+        &format!("{glyphs} --costs none.json"),
+        &["cannot read the cost table none.json: "],
+    );
     refused(folder.path(), "--resume @last", &["no run in out; make one with `joulewise improve`"]);
 }
 
@@ -225,6 +235,8 @@ fn a_folder_of_runs_that_cannot_be_made() {
     let ended = improve(folder.path(), "--epochs 1 --set data.train=600 --set data.test=50");
     let stderr = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("error: cannot make out: ") && stderr.contains("choose another folder with --out"));
+    assert!(
+        stderr.contains("error: cannot make out: ") && stderr.contains("choose another folder with --out")
+    );
     assert_eq!(fs::read(folder.path().join("out")).unwrap(), b"a file");
 }

@@ -108,9 +108,13 @@ fn an_interrupted_run_reports_and_is_resumed_to_its_end() {
 fn an_interrupt_before_the_baseline_leaves_no_run() {
     let folder = tempfile::tempdir().unwrap();
     let long = format!("{TASK} --epochs 4000");
-    let (ended, said) = interrupted_at("no energy counter", folder.path(), &long.replacen("--epochs 1 ", "", 1));
+    let (ended, said) =
+        interrupted_at("no energy counter", folder.path(), &long.replacen("--epochs 1 ", "", 1));
     assert_eq!(ended.status.code(), Some(130), "{said}");
-    assert!(said.contains("interrupted before the baseline was trained: there is nothing to report"), "{said}");
+    assert!(
+        said.contains("interrupted before the baseline was trained: there is nothing to report"),
+        "{said}"
+    );
     assert!(ended.stdout.is_empty() && !said.contains("error"), "{said}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a run is left behind");
 }

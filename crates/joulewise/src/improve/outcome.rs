@@ -106,13 +106,7 @@ impl Outcome {
     }
 
     /// The result, with `total` joules metered by this session.
-    pub(super) fn result(
-        &self,
-        id: &str,
-        total: Energy,
-        scope: &str,
-        caveats: &[Caveat],
-    ) -> RunResult {
+    pub(super) fn result(&self, id: &str, total: Energy, scope: &str, caveats: &[Caveat]) -> RunResult {
         let total = self.earlier.map_or(total, |earlier| earlier + total);
         let ledger = Ledger::close(self.entries.clone(), total);
         let mut candidates = self.candidates.clone();
