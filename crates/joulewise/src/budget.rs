@@ -30,6 +30,14 @@ impl Budget {
         Self { shares: weights.into_iter().map(|(name, w)| (name.to_owned(), share(w))).collect() }
     }
 
+    /// Makes the shares sum to `epochs`, in the proportions that they have.
+    pub fn scale_to(&mut self, epochs: f64) {
+        let total: f64 = self.shares.values().map(|share| share.epochs).sum();
+        if total > 0.0 {
+            self.shares.values_mut().for_each(|share| share.epochs *= epochs / total);
+        }
+    }
+
     /// Epochs that `practice` can still spend.
     pub fn left(&self, practice: &str) -> f64 {
         self.shares.get(practice).map_or(0.0, |share| (share.epochs - share.spent).max(0.0))
@@ -55,5 +63,7 @@ mod tests {
         assert_eq!(budget.left("prune"), 0.5);
         budget.spend("prune", 3.5);
         assert_eq!(budget.left("prune"), 0.0);
+        budget.scale_to(6.0);
+        assert_eq!(budget.left("tune"), 4.0);
     }
 }

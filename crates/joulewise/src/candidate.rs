@@ -31,7 +31,7 @@ pub struct Candidate {
     pub reason: String,
     /// The network; absent when it failed, was skipped, or is the user's own file.
     pub model: Option<Arc<Model>>,
-    /// The user's own model file, for command tasks.
+    /// The user's own model file, relative to the run folder, for command tasks.
     pub artifact: Option<PathBuf>,
     /// The hyperparameters that it was trained with.
     pub hyper: Option<Hyperparameters>,
@@ -43,6 +43,8 @@ pub struct Candidate {
     pub deployment: Option<Deployment>,
     /// The metric on the select split.
     pub select: Option<f64>,
+    /// The metric as a command reported it, epoch by epoch; empty for our own engine.
+    pub curve: Vec<f64>,
     /// The metric on the judge split.
     pub judge: Option<f64>,
     /// Facts in the practice's own words.
@@ -68,6 +70,16 @@ impl Candidate {
         Self { model: Some(Arc::new(model)), ..Self::named(practice) }
     }
 
+    /// A candidate that `practice` trained by the user's command: its model file and its reports of the metric.
+    pub fn by_command(practice: &str, artifact: Option<PathBuf>, curve: Vec<f64>) -> Self {
+        Self { artifact, select: curve.last().copied(), curve, ..Self::named(practice) }
+    }
+
+    /// Whether there is a model, or at least a training, that can be used.
+    pub fn is_made(&self) -> bool {
+        matches!(self.status, Status::Holds | Status::Drops)
+    }
+
     fn named(practice: &str) -> Self {
         Self {
             name: practice.to_owned(),
@@ -81,6 +93,7 @@ impl Candidate {
             training: Vec::new(),
             deployment: None,
             select: None,
+            curve: Vec::new(),
             judge: None,
             notes: Vec::new(),
         }

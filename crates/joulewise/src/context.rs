@@ -1,5 +1,6 @@
 //! What a practice works with: stages, randomness, its share of the budget, and the way out.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use joulewise_learn::Model;
@@ -39,6 +40,8 @@ pub struct Context<'a> {
     pub first_entry: u32,
     /// Examples per call at which inference is priced.
     pub batch: usize,
+    /// The run's folder.
+    pub folder: &'a Path,
 }
 
 /// A training and the ledger entry of its stage.
@@ -159,7 +162,13 @@ impl Context<'_> {
         if self.cancel.load(Ordering::Relaxed) { Err(Setback::Cancelled) } else { Ok(()) }
     }
 
-    fn stage_name(&self, name: &str) -> String {
+    /// Where a file of the run is.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// What a stage of this practice is called.
+    pub fn stage_name(&self, name: &str) -> String {
         if name.is_empty() { self.practice.clone() } else { format!("{}/{name}", self.practice) }
     }
 }

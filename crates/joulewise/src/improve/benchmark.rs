@@ -126,7 +126,8 @@ pub fn price(
 }
 
 impl Price {
-    fn of(slices: &[Slice]) -> Self {
+    /// The price that `slices`, one of each round, show.
+    pub(super) fn of(slices: &[Slice]) -> Self {
         let images: f64 = slices.iter().map(|s| s.images as f64).sum();
         let sum = |of: fn(&Slice) -> f64| slices.iter().map(of).sum::<f64>();
         let rounds: Vec<f64> = slices.iter().map(|s| s.cpu_s / s.images as f64).collect();

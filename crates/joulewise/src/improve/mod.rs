@@ -1,6 +1,7 @@
 //! `joulewise improve`: a baseline, every practice tried on it, and one ledger of what all that cost.
 
 pub mod benchmark;
+mod commands;
 mod interrupt;
 pub mod judge;
 mod log;
@@ -22,9 +23,9 @@ use crate::costs::Costs;
 use crate::recipe::Recipe;
 use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};
-use crate::task::Task;
 use crate::task::graph::GraphTask;
-use crate::{commands, exit};
+use crate::task::{CommandTask, Task};
+use crate::{commands::report, exit};
 use log::Log;
 use search::Search;
 use state::State;
@@ -46,9 +47,14 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
         .open()
         .context("cannot meter the run")?;
 
-    let opened = session.open_stage("load-data", &[]);
-    let task = Task::Graph(Box::new(GraphTask::load(&recipe)?));
-    let loaded = session.close_stage(opened);
+    let (task, loaded) = match CommandTask::new(&recipe)? {
+        Some(task) => (Task::Commands(Box::new(task)), None),
+        None => {
+            let opened = session.open_stage("load-data", &[]);
+            let task = Task::Graph(Box::new(GraphTask::load(&recipe)?));
+            (task, Some(session.close_stage(opened)))
+        }
+    };
     let saved = resumed.as_ref().map(|run| run.path(run::COSTS));
     let costs = costs(args.costs.as_deref().or(saved.as_deref()), &task)?;
     let plan = plan::Plan::new(&recipe, &task, &costs, &chosen)?;
@@ -72,7 +78,7 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
         state.write(&run)?;
 
         let mut search = Search::new(&run, &recipe, &task, &costs, &session, cancel, state);
-        search.record(loaded);
+        loaded.into_iter().for_each(|record| search.record(record));
         let ended = search.all(&chosen);
         let Some(outcome) = search.outcome()? else { return ended.map(|()| None) };
         let result = finish(&run, &outcome, &session.finish())?;
@@ -108,7 +114,7 @@ fn costs(file: Option<&Path>, task: &Task) -> Result<Costs> {
 fn finish(run: &Run, outcome: &outcome::Outcome, summary: &Summary) -> Result<RunResult> {
     let result = outcome.result(run.id(), summary.total, &summary.scope, &summary.caveats);
     run.write_result(&result)?;
-    commands::report::write(run, &result)?;
+    report::write(run, &result)?;
     Ok(result)
 }
 
@@ -118,6 +124,6 @@ fn print(args: &Improve, run: &Run, result: &RunResult) -> Result<()> {
         out.write_all(run.text(run::RESULT)?.as_bytes())?;
         return Ok(());
     }
-    commands::report::print(&mut out, run, result)?;
+    report::print(&mut out, run, result)?;
     Ok(())
 }

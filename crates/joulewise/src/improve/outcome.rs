@@ -1,6 +1,7 @@
 //! From what a search found to `result.json`, and back for a run that goes on.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -20,19 +21,16 @@ use crate::result::{
 };
 use crate::run::{MODELS, Run};
 use crate::task::Task;
-use crate::task::graph::GraphTask;
 
 /// Stages that are paid for the report and lead to no candidate.
 const FOR_THE_REPORT: [&str; 2] = ["benchmark-inference", "evaluate-test"];
-
-/// Pictures that a caveat names at the most.
-const MOST_NAMED: usize = 20;
 
 /// A look at the test images.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tested {
     pub(super) share: f64,
-    pub(super) images: usize,
+    /// Images of the test; unknown where a command evaluates.
+    pub(super) images: Option<usize>,
 }
 
 /// Everything about a run but its metered total.
@@ -57,7 +55,8 @@ pub(super) struct Outcome {
 impl Outcome {
     pub(super) fn new(
         recipe: &Recipe,
-        task: &GraphTask,
+        run: &Run,
+        task: &Task,
         state: RunState,
         candidates: &[Candidate],
         entries: Vec<Entry>,
@@ -68,26 +67,30 @@ impl Outcome {
         host: Host,
     ) -> Result<Self> {
         let batch = recipe.goal.batch;
-        let judged = task.splits.judge.len();
+        let judged = match task {
+            Task::Graph(task) => Some(task.splits.judge.len()),
+            Task::Commands(_) => None,
+        };
         let price_at = |index: usize| {
             let priced = prices.get(index)?.as_ref()?;
             priced.batches.iter().find(|(b, _)| *b == batch).map(|(_, price)| price)
         };
         let mut caveats = interrupted.map_or_else(Vec::new, |result| result.caveats.clone());
-        add_caveats(&mut caveats, skipped(&task.data.skipped));
+        add_caveats(&mut caveats, task.caveats());
         let mut described = Vec::new();
         let mut ratios = Vec::new();
         for (index, candidate) in candidates.iter().enumerate() {
             let tested = tested.get(index).copied().flatten();
             let priced = prices.get(index).and_then(Option::as_ref);
-            described.push(describe(candidate, &recipe.goal.metric, judged, tested, priced)?);
+            described.push(describe(candidate, run, &recipe.goal.metric, judged, tested, priced)?);
             ratios.push(price_at(index).zip(price_at(0)).map(|(price, baseline)| price.ratio(baseline)));
         }
         Ok(Self {
             task: recipe.name.clone(),
             state,
             life: Life {
-                inferences: recipe.goal.inferences.get(),
+                // A life of which no inference can be priced consists of its trainings.
+                inferences: if task.prices_inference() { recipe.goal.inferences.get() } else { 0.0 },
                 retrainings: recipe.goal.retrainings.get(),
                 batch,
             },
@@ -111,18 +114,21 @@ impl Outcome {
         let ledger = Ledger::close(self.entries.clone(), total);
         let mut candidates = self.candidates.clone();
         for (candidate, training) in candidates.iter_mut().zip(&self.training) {
-            if candidate.model.is_some() {
+            if matches!(candidate.status, Status::Holds | Status::Drops) {
                 candidate.cost_to_make_j = Some(ledger.energy_of(&ledger.upstream(&candidate.depends_on)));
                 candidate.training_j = Some(ledger.energy_of(&training.iter().copied().collect()));
             }
         }
-        let baseline = candidates.first().and_then(|baseline| Outlay::of(baseline, self.life.batch));
+        let baseline = candidates.first().and_then(|baseline| Outlay::of(baseline, &self.life));
         for (candidate, ratio) in candidates.iter_mut().zip(&self.ratios) {
             candidate.cpu_ratio = *ratio;
-            let outlay = Outlay::of(candidate, self.life.batch);
+            let outlay = Outlay::of(candidate, &self.life);
             candidate.life_cost_j = outlay.map(|outlay| outlay.over(&self.life));
+            // Without inferences only what the trainings cost can tell two candidates apart.
+            let same = Ratio { value: 1.0, low: 1.0, high: 1.0 };
+            let ratio = ratio.or_else(|| (self.life.inferences == 0.0).then_some(same));
             if let (Some(outlay), Some(baseline), Some(ratio)) = (outlay, &baseline, ratio) {
-                candidate.break_even = ledger::break_even(&outlay, baseline, *ratio, &self.life);
+                candidate.break_even = ledger::break_even(&outlay, baseline, ratio, &self.life);
             }
         }
         let exploration: Vec<u32> = ledger
@@ -171,23 +177,11 @@ fn add_caveats(to: &mut Vec<Caveat>, caveats: impl IntoIterator<Item = Caveat>) 
     }
 }
 
-/// What a reader must know about pictures that were left out.
-fn skipped(pictures: &[String]) -> Option<Caveat> {
-    let text = match pictures.len() {
-        0 => return None,
-        1 => "1 picture could not be decoded and was left out".to_owned(),
-        n => format!("{n} pictures could not be decoded and were left out"),
-    };
-    let (named, others) = pictures.split_at(pictures.len().min(MOST_NAMED));
-    let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
-    let text = format!("{text}: {}{more}", named.join("; "));
-    Some(Caveat::new("skipped-pictures", text, "repair or remove them"))
-}
-
 fn describe(
     candidate: &Candidate,
+    run: &Run,
     metric: &str,
-    judged: usize,
+    judged: Option<usize>,
     tested: Option<Tested>,
     priced: Option<&Priced>,
 ) -> Result<result::Candidate> {
@@ -212,14 +206,23 @@ fn describe(
         model: None,
         notes: candidate.notes.clone(),
     };
-    let Some(model) = &candidate.model else { return Ok(described) };
-    let shapes = infer(&model.graph, &model.weights)?;
-    described.parameters = model.weights.count() as u64;
-    described.macs = macs(&model.graph, &shapes);
-    described.bytes = onnx::encode(model)?.len() as u64;
-    described.model = Some(model_path(&candidate.name));
-    let (share, n) = tested.map_or((candidate.judge.unwrap_or_default(), judged), |t| (t.share, t.images));
-    let (low, high) = wilson(share, n);
+    if !candidate.is_made() {
+        return Ok(described);
+    }
+    if let Some(model) = &candidate.model {
+        let shapes = infer(&model.graph, &model.weights)?;
+        described.parameters = model.weights.count() as u64;
+        described.macs = macs(&model.graph, &shapes);
+        described.bytes = onnx::encode(model)?.len() as u64;
+        described.model = Some(model_path(&candidate.name));
+    }
+    if let Some(artifact) = &candidate.artifact {
+        described.bytes = run.folder().join(artifact).metadata().map_or(0, |file| file.len());
+        described.model = Some(artifact.to_string_lossy().into_owned());
+    }
+    let reported = candidate.judge.or(candidate.select).unwrap_or_default();
+    let (share, n) = tested.map_or((reported, judged), |t| (t.share, t.images));
+    let (low, high) = n.map_or((share, share), |n| wilson(share, n));
     let value = MetricValue {
         select: candidate.select,
         judge: candidate.judge,
@@ -233,16 +236,20 @@ fn describe(
             described.energy_per_inference_j.by_batch.insert(batch.to_string(), price.energy);
             described.cpu_s_per_inference.insert(batch.to_string(), price.cpu_s);
         }
-        described.notes.push(("threads of inference".to_owned(), priced.threads.to_string()));
+        if let Some(threads) = priced.threads {
+            described.notes.push(("threads of inference".to_owned(), threads.to_string()));
+        }
     }
     Ok(described)
 }
 
 /// A candidate of an interrupted run.
-pub(super) fn recall(run: &Run, described: &result::Candidate) -> Result<Candidate> {
-    let model = described
-        .model
-        .as_ref()
+pub(super) fn recall(run: &Run, task: &Task, described: &result::Candidate) -> Result<Candidate> {
+    let (model, artifact) = match task {
+        Task::Graph(_) => (described.model.as_ref(), None),
+        Task::Commands(_) => (None, described.model.as_ref()),
+    };
+    let model = model
         .map(|path| {
             onnx::load(&run.path(path)).with_context(|| format!("cannot resume `{}`", described.name))
         })
@@ -251,6 +258,7 @@ pub(super) fn recall(run: &Run, described: &result::Candidate) -> Result<Candida
     let mut candidate = Candidate::without_model(&described.name, described.status, described.reason.clone());
     candidate.practices.clone_from(&described.practices);
     candidate.model = model.map(Arc::new);
+    candidate.artifact = artifact.map(PathBuf::from);
     candidate.depends_on.clone_from(&described.depends_on);
     candidate.training.clone_from(&described.training);
     candidate.select = metric.and_then(|m| m.select);

@@ -17,7 +17,12 @@ pub(super) struct Plan {
     name: String,
     /// Epochs of the baseline for each practice.
     pub(super) budget: Budget,
-    epochs: usize,
+    epochs: f64,
+    /// Unknown where a command trains, before it has.
+    prediction: Option<Prediction>,
+}
+
+struct Prediction {
     epoch_cpu_s: f64,
     threads: f64,
     joules_per_cpu_s: f64,
@@ -47,54 +52,78 @@ pub(super) fn joules_per_cpu_s() -> f64 {
 
 impl Plan {
     pub(super) fn new(recipe: &Recipe, task: &Task, costs: &Costs, chosen: &[&Planned]) -> Result<Self> {
-        let task = task.graph()?;
-        let model = task.network(1.0, 0)?;
-        let epoch_cpu_s = costs.training_s(&model, task.splits.train.len() as f64)?;
-        let threads = task.cpu.threads() as f64;
-        let epochs = match recipe.search.budget {
-            recipe::Budget::Share(share) => share * recipe.train.epochs as f64,
-            recipe::Budget::Joules(joules) => joules / (epoch_cpu_s * costs.joules_per_cpu_s),
-            recipe::Budget::Time(time) => time.as_secs_f64() * threads / epoch_cpu_s,
+        let prediction = Prediction::of(task, costs)?;
+        let baseline = match task {
+            Task::Graph(_) => recipe.train.epochs as f64,
+            Task::Commands(task) => task.epochs(),
         };
-        let names: Vec<String> = chosen.iter().map(|planned| planned.practice.card().name).collect();
-        let weights = names.iter().map(String::as_str).zip(chosen.iter().map(|planned| planned.weight));
-        let splits = &task.splits;
+        let epochs = match (recipe.search.budget, &prediction) {
+            (recipe::Budget::Share(share), _) => share * baseline,
+            (recipe::Budget::Joules(joules), Some(p)) => joules / (p.epoch_cpu_s * p.joules_per_cpu_s),
+            (recipe::Budget::Time(time), Some(p)) => time.as_secs_f64() * p.threads / p.epoch_cpu_s,
+            // Only proportions, until the baseline shows what an epoch costs.
+            (_, None) => baseline,
+        };
+        let working: Vec<_> = chosen.iter().filter(|planned| planned.applies(task).is_ok()).collect();
+        let names: Vec<String> = working.iter().map(|planned| planned.practice.card().name).collect();
+        let weights = names.iter().map(String::as_str).zip(working.iter().map(|planned| planned.weight));
         Ok(Self {
             name: recipe.name.clone(),
             budget: Budget::divide(epochs, weights),
-            epochs: recipe.train.epochs,
-            epoch_cpu_s,
-            threads,
+            epochs: baseline,
+            prediction,
+        })
+    }
+}
+
+impl Prediction {
+    fn of(task: &Task, costs: &Costs) -> Result<Option<Self>> {
+        let Task::Graph(task) = task else { return Ok(None) };
+        let splits = &task.splits;
+        Ok(Some(Self {
+            epoch_cpu_s: costs.training_s(&task.network(1.0, 0)?, splits.train.len() as f64)?,
+            threads: task.cpu.threads() as f64,
             joules_per_cpu_s: costs.joules_per_cpu_s,
             images: [splits.train.len(), splits.select.len(), splits.judge.len()],
-        })
+        }))
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [train, select, judge] = self.images;
-        writeln!(
-            f,
-            "{}: {train} images to train on, {select} to select and {judge} to judge with",
-            self.name
-        )?;
+        match &self.prediction {
+            Some(Prediction { images: [train, select, judge], .. }) => writeln!(
+                f,
+                "{}: {train} images to train on, {select} to select and {judge} to judge with",
+                self.name
+            )?,
+            None => writeln!(f, "{}: trained by a command", self.name)?,
+        }
         writeln!(f)?;
         writeln!(f, "{:<18} {:>8} {:>10} {:>10}", "stage", "epochs", "time", "energy")?;
         let mut row = |name: &str, epochs: f64| {
-            let cpu_s = epochs * self.epoch_cpu_s;
-            let time = Seconds(cpu_s / self.threads).to_string();
-            let energy = Joules(cpu_s * self.joules_per_cpu_s).to_string();
+            let (time, energy) = match &self.prediction {
+                Some(p) => {
+                    let cpu_s = epochs * p.epoch_cpu_s;
+                    let time = Seconds(cpu_s / p.threads).to_string();
+                    (time, Joules(cpu_s * p.joules_per_cpu_s).to_string())
+                }
+                None => ("–".to_owned(), "–".to_owned()),
+            };
             writeln!(f, "{name:<18} {epochs:>8.1} {time:>10} {energy:>10}")
         };
-        row("baseline", self.epochs as f64)?;
-        let mut total = self.epochs as f64;
+        row("baseline", self.epochs)?;
+        let mut total = self.epochs;
         for (name, share) in &self.budget.shares {
             row(name, share.epochs)?;
             total += share.epochs;
         }
         row("at most", total)?;
         writeln!(f)?;
-        writeln!(f, "epochs are those of the baseline; time and energy are modelled from counted operations")
+        f.write_str("epochs are those of the baseline; ")?;
+        match &self.prediction {
+            Some(_) => writeln!(f, "time and energy are modelled from counted operations"),
+            None => writeln!(f, "what one of them takes is known when the baseline has run"),
+        }
     }
 }

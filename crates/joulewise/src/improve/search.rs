@@ -8,6 +8,7 @@ use joulewise_learn::onnx;
 use joulewise_meter::{EventKind, Session, StageRecord};
 
 use super::benchmark::{self, Price, Subject};
+use super::commands;
 use super::judge::Loss;
 use super::outcome::{self, Outcome, Tested};
 use super::state::State;
@@ -19,8 +20,8 @@ use crate::practice::{Planned, Setback};
 use crate::recipe::Recipe;
 use crate::result::{Entry, RunState};
 use crate::run::Run;
-use crate::task::Task;
 use crate::task::graph::{GraphTask, share};
+use crate::task::{CommandTask, Task};
 
 /// Rounds of the benchmark of inferences: enough for an interval by the sign test.
 const ROUNDS: usize = 11;
@@ -52,7 +53,8 @@ pub(super) struct Search<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Priced {
     pub(super) batches: Vec<(usize, Price)>,
-    pub(super) threads: usize,
+    /// Unknown where a command runs the model.
+    pub(super) threads: Option<usize>,
 }
 
 impl<'a> Search<'a> {
@@ -125,7 +127,31 @@ impl<'a> Search<'a> {
 
     /// Trains what everything is compared with. Its failure ends the run.
     fn baseline(&mut self) -> Result<(), Stop> {
-        let task = self.task.graph().map_err(Stop::from)?;
+        match self.task {
+            Task::Graph(task) => self.train_baseline(task)?,
+            Task::Commands(task) => self.run_baseline(task)?,
+        }
+        self.save()
+    }
+
+    fn run_baseline(&mut self, task: &CommandTask) -> Result<(), Stop> {
+        let mut cx = self.context("baseline", &[]);
+        let candidate = commands::baseline(task, &mut cx).map_err(|setback| match setback {
+            Setback::Cancelled => Stop::Cancelled,
+            other => Stop::Failed(anyhow!("the baseline cannot be trained: {other}")),
+        })?;
+        drop(cx);
+        if let Some(record) = self.ledger.iter().find(|record| candidate.training.contains(&record.id)) {
+            let epochs = commands::affordable_epochs(self.recipe.search.budget, task, record);
+            self.state.budget.scale_to(epochs);
+            self.predict(record.wall_s / task.epochs());
+        }
+        self.state.curve.clone_from(&candidate.curve);
+        self.candidates.push(candidate);
+        Ok(())
+    }
+
+    fn train_baseline(&mut self, task: &GraphTask) -> Result<(), Stop> {
         let model = task.network(1.0, self.recipe.search.seed).map_err(anyhow::Error::from)?;
         let mut cx = self.context("baseline", &[]);
         let began = Instant::now();
@@ -152,7 +178,7 @@ impl<'a> Search<'a> {
         self.right = right;
         self.candidates.push(candidate);
         self.predict(epoch_s);
-        self.save()
+        Ok(())
     }
 
     /// Trains the baseline again with other seeds: how far chance alone moves the metric.
@@ -201,7 +227,7 @@ impl<'a> Search<'a> {
         let name = planned.practice.card().name;
         let (earlier, task) = (self.candidates.clone(), self.task);
         let mut cx = self.context(&name, &earlier[1..]);
-        let outcome = planned.practice.apply(&earlier[0], task, &mut cx);
+        let outcome = planned.applies(task).and_then(|()| planned.practice.apply(&earlier[0], task, &mut cx));
         drop(cx);
         match outcome {
             Ok(candidates) => {
@@ -222,12 +248,19 @@ impl<'a> Search<'a> {
 
     /// Decides whether a candidate holds, by the one look at the judging images that it gets.
     fn judge(&mut self, practice: &str, mut candidate: Candidate) -> Result<(), Stop> {
-        let task = self.task.graph().map_err(Stop::from)?;
+        let max_drop = self.recipe.goal.max_drop.fraction();
+        let task = match self.task {
+            Task::Graph(task) => task,
+            Task::Commands(task) => {
+                commands::decide(&mut candidate, &self.candidates[0], task, max_drop);
+                self.keep(candidate);
+                return Ok(());
+            }
+        };
         let Some(model) = candidate.model.clone() else {
             self.keep(candidate);
             return Ok(());
         };
-        let max_drop = self.recipe.goal.max_drop.fraction();
         let mut cx = self.context(practice, &[]);
         let stage = format!("judge-{}", candidate.name);
         let judged = cx.stage(&stage, &candidate.depends_on, |_| {
@@ -266,19 +299,28 @@ impl<'a> Search<'a> {
 
     /// What an inference of every model costs, all in turns.
     fn price(&mut self) -> Result<(), Stop> {
-        let task = self.task.graph().map_err(Stop::from)?;
-        let batches = self.batches();
-        let candidates = self.candidates.clone();
+        if !self.task.prices_inference() {
+            return Ok(());
+        }
+        let (task, batches) = (self.task, self.batches());
+        let mut candidates = self.candidates.clone();
         let mut cx = self.context("benchmark-inference", &[]);
-        let (prices, _) = cx.stage("", &[], |cx| priced(task, &candidates, &batches, cx))?;
+        let (prices, _) = cx.stage("", &[], |cx| match task {
+            Task::Graph(task) => priced(task, &candidates, &batches, cx),
+            Task::Commands(task) => commands::price(task, &mut candidates, cx),
+        })?;
         drop(cx);
         self.prices = prices;
+        self.candidates = candidates;
         Ok(())
     }
 
     /// The one look at the test images, after all candidates are decided on.
     fn test(&mut self) -> Result<(), Stop> {
-        let task = self.task.graph().map_err(Stop::from)?;
+        let task = match self.task {
+            Task::Graph(task) => task,
+            Task::Commands(task) => return self.evaluate(task),
+        };
         let Some(test) = &task.data.test else { return Ok(()) };
         let candidates = self.candidates.clone();
         let indices: Vec<u32> = (0..test.len() as u32).collect();
@@ -290,7 +332,7 @@ impl<'a> Search<'a> {
                 tested.push(match &candidate.model {
                     Some(model) => {
                         let right = task.right(model, test, &indices)?;
-                        Some(Tested { share: share(&right), images: right.len() })
+                        Some(Tested { share: share(&right), images: Some(right.len()) })
                     }
                     None => None,
                 });
@@ -299,6 +341,19 @@ impl<'a> Search<'a> {
         })?;
         drop(cx);
         self.tested = tested;
+        Ok(())
+    }
+
+    fn evaluate(&mut self, task: &CommandTask) -> Result<(), Stop> {
+        if !task.has_eval() {
+            return Ok(());
+        }
+        let mut candidates = self.candidates.clone();
+        let mut cx = self.context("evaluate-test", &[]);
+        let (tested, _) = cx.stage("", &[], |cx| commands::test(task, &mut candidates, cx))?;
+        drop(cx);
+        self.tested = tested;
+        self.candidates = candidates;
         Ok(())
     }
 
@@ -315,13 +370,18 @@ impl<'a> Search<'a> {
         let Some(result) = &self.state.result else { return Ok(()) };
         let described = std::iter::once(&result.baseline).chain(&result.candidates).take(self.state.kept);
         let recalled = described.map(|described| {
-            let mut candidate = outcome::recall(self.run, described)?;
+            let mut candidate = outcome::recall(self.run, self.task, described)?;
             candidate.deployment = self.state.deployments.get(&candidate.name).cloned();
             Ok(candidate)
         });
         self.candidates = recalled.collect::<Result<_>>()?;
-        let baseline = self.candidates[0].clone();
-        self.right = self.right(&baseline)?;
+        match self.task {
+            Task::Graph(_) => {
+                let baseline = self.candidates[0].clone();
+                self.right = self.right(&baseline)?;
+            }
+            Task::Commands(_) => self.candidates[0].curve.clone_from(&self.state.curve),
+        }
         Ok(())
     }
 
@@ -352,11 +412,11 @@ impl<'a> Search<'a> {
         if self.candidates.is_empty() {
             return Ok(None);
         }
-        let task = self.task.graph().map_err(|setback| anyhow!("{setback}"))?;
         let state = if self.complete { RunState::Complete } else { RunState::Partial };
         Outcome::new(
             self.recipe,
-            task,
+            self.run,
+            self.task,
             state,
             &self.candidates,
             self.earlier.iter().cloned().chain(self.ledger.iter().map(outcome::entry)).collect(),
@@ -389,6 +449,7 @@ impl<'a> Search<'a> {
             stage: 0,
             first_entry,
             batch: self.recipe.goal.batch,
+            folder: self.run.folder(),
         }
     }
 }
@@ -402,7 +463,7 @@ fn priced(
     let threads = task.cpu.threads();
     let mut prices: Vec<Option<Priced>> = candidates
         .iter()
-        .map(|c| c.model.as_ref().map(|_| Priced { batches: Vec::new(), threads: 1 }))
+        .map(|c| c.model.as_ref().map(|_| Priced { batches: Vec::new(), threads: None }))
         .collect();
     for &batch in batches {
         cx.check()?;
@@ -427,12 +488,12 @@ fn priced(
             match priced.batches.iter_mut().find(|(b, _)| *b == batch) {
                 Some((_, best)) if price.cpu_s < best.cpu_s => {
                     *best = price;
-                    priced.threads = subject.threads();
+                    priced.threads = Some(subject.threads());
                 }
                 Some(_) => {}
                 None => {
                     priced.batches.push((batch, price));
-                    priced.threads = subject.threads();
+                    priced.threads = Some(subject.threads());
                 }
             }
         }

@@ -27,6 +27,9 @@ pub(super) struct State {
     pub(super) deployments: BTreeMap<String, Deployment>,
     /// What is left of the budget.
     pub(super) budget: Budget,
+    /// The baseline's curve, where a command trains: practices learn from it.
+    #[serde(default)]
+    pub(super) curve: Vec<f64>,
     /// The partial result of the interrupted run.
     #[serde(skip)]
     pub(super) result: Option<RunResult>,

@@ -28,14 +28,17 @@ pub struct Outlay {
 }
 
 impl Outlay {
-    /// The outlay of a candidate whose inference is priced at batch size `batch`.
+    /// The outlay of a candidate in `life`, at whose batch size its inference is priced.
     ///
-    /// `None` where a part of it is unknown: a candidate that failed, or an inference nobody measured.
-    pub fn of(candidate: &Candidate, batch: usize) -> Option<Self> {
+    /// `None` where a part of it is unknown: a candidate that failed, or an inference that nobody measured and that
+    /// the life needs.
+    pub fn of(candidate: &Candidate, life: &Life) -> Option<Self> {
+        let priced = candidate.energy_per_inference_j.by_batch.get(&life.batch.to_string()).copied();
+        let unneeded = (life.inferences == 0.0).then(Energy::zero);
         Some(Self {
             once: candidate.cost_to_make_j?,
             training: candidate.training_j.unwrap_or_else(Energy::zero),
-            per_inference: *candidate.energy_per_inference_j.by_batch.get(&batch.to_string())?,
+            per_inference: priced.or(unneeded)?,
         })
     }
 
@@ -234,9 +237,10 @@ impl Status {
 }
 
 impl MetricValue {
-    /// The value that reports state: on the test split, or on the judging one without a test split.
+    /// The value that reports state: on the test split, or on the judging one without a test split, or what a
+    /// command reported of its own training.
     pub fn reported(&self) -> Option<f64> {
-        self.test.or(self.judge)
+        self.test.or(self.judge).or(self.select)
     }
 }
 

@@ -10,9 +10,12 @@ pub fn verdict(result: &RunResult) -> String {
     let search = format!("finding that out cost {}", quantity::energy(&result.choosing_j));
     let modelled = if quantity::is_modelled(result) { " (modelled)" } else { "" };
     let so_far = if result.state == RunState::Partial { "So far, " } else { "" };
-    let life = format!("{} inferences", quantity::count(result.life.inferences));
+    let life = match result.life.inferences {
+        0.0 => "its trainings".to_owned(),
+        n => format!("{} inferences", quantity::count(n)),
+    };
     let best = result.best();
-    let baseline = Outlay::of(&result.baseline, result.life.batch);
+    let baseline = Outlay::of(&result.baseline, &result.life);
     let (Some(cost), Some(baseline_cost), Some(baseline)) =
         (best.life_cost_j, result.baseline.life_cost_j, baseline)
     else {

@@ -21,10 +21,11 @@
 use joulewise_learn::data;
 use joulewise_learn::train::{Control, Split};
 
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, command};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::Task;
+use crate::task::template::{Placeholder, Values};
 
 /// Share of the training images that is kept.
 const KEPT: f64 = 0.45;
@@ -39,7 +40,15 @@ impl Practice for DataSubset {
     }
 
     fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-        let task = task.graph()?;
+        let task = match task {
+            Task::Graph(task) => task,
+            Task::Commands(task) => {
+                let values = Values::from([(Placeholder::Subset, KEPT.to_string())]);
+                let mut candidate = command::retrain("data-subset", "train", &[], task, &values, cx)?;
+                candidate.note("training data", format!("{:.0} %", 100.0 * KEPT));
+                return Ok(vec![candidate]);
+            }
+        };
         let images = &task.data.train;
         let train = &task.splits.train;
         let keep = (train.len() as f64 * KEPT) as usize;
@@ -88,5 +97,9 @@ impl Practice for DataSubset {
             candidates.push(candidate);
         }
         Ok(candidates)
+    }
+
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        Some(&[Placeholder::Subset])
     }
 }

@@ -20,10 +20,11 @@
 
 use joulewise_learn::train::Teacher;
 
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, command};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::Task;
+use crate::task::template::{Placeholder, Values};
+use crate::task::{CommandTask, Task};
 
 /// Width of the student, relative to the baseline.
 const WIDTH: f32 = 0.5;
@@ -42,7 +43,10 @@ impl Practice for Distil {
     }
 
     fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-        let task = task.graph()?;
+        let task = match task {
+            Task::Graph(task) => task,
+            Task::Commands(task) => return by_command(from, task, cx),
+        };
         let Some(teacher) = &from.model else {
             return Err(Setback::Skipped(format!("`{}` has no network to learn from", from.name)));
         };
@@ -68,4 +72,26 @@ impl Practice for Distil {
         candidate.hyper = Some(hyper);
         Ok(vec![candidate])
     }
+
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        Some(&[Placeholder::Teacher, Placeholder::Width])
+    }
+}
+
+fn by_command(from: &Candidate, task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let Some(teacher) = &from.artifact else {
+        return Err(Setback::Skipped(format!(
+            "`{}` left no {} to learn from",
+            from.name,
+            Placeholder::Model
+        )));
+    };
+    let width = task.number(Placeholder::Width) * f64::from(WIDTH);
+    let values = Values::from([
+        (Placeholder::Teacher, cx.absolute(teacher).to_string_lossy().into_owned()),
+        (Placeholder::Width, width.to_string()),
+    ]);
+    let mut candidate = command::retrain("distil", "train-student", &from.depends_on, task, &values, cx)?;
+    candidate.note("student", format!("{WIDTH} of the baseline's width"));
+    Ok(vec![candidate])
 }

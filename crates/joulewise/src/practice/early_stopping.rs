@@ -22,11 +22,12 @@ use joulewise_learn::train::schedule::Schedule;
 use joulewise_learn::train::{Control, Epoch};
 use joulewise_tune::{Direction, Patience, Stopper, TrialId, Verdict};
 
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, command};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::Task;
 use crate::task::graph::GraphTask;
+use crate::task::template::{Placeholder, Values};
+use crate::task::{CommandTask, Task};
 
 /// Epochs without a gain before the rate cools down.
 const PATIENCE: u64 = 1;
@@ -46,8 +47,15 @@ impl Practice for EarlyStopping {
         Card::of_source("early-stopping", include_str!("early_stopping.rs"))
     }
 
-    fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-        train_until_plateau(task.graph()?, cx)
+    fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+        match task {
+            Task::Graph(task) => train_until_plateau(task, cx),
+            Task::Commands(task) => train_again(from, task, cx),
+        }
+    }
+
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        Some(&[Placeholder::Epochs])
     }
 }
 
@@ -85,4 +93,52 @@ fn train_until_plateau(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Can
     candidate.note("epochs", format!("{} of {}", ran + cooling.epochs, task.hyper.epochs));
     candidate.hyper = Some(hyper);
     Ok(vec![candidate])
+}
+
+/// A training by command cannot be cooled down: it is run again with as many epochs as its curve needed.
+fn train_again(
+    from: &Candidate,
+    task: &CommandTask,
+    cx: &mut Context<'_>,
+) -> Result<Vec<Candidate>, Setback> {
+    let epochs = task.epochs() as usize;
+    if from.curve.len() < 2 {
+        return Err(Setback::Skipped(format!(
+            "the command reports {} once per training and not per epoch, so nothing shows where it flattens",
+            task.goal()
+        )));
+    }
+    // Half of the admitted loss: a schedule that is fitted into fewer epochs changes the curve a little.
+    let near = 0.5 * task.admitted(cx.max_drop, from.select.unwrap_or_default());
+    let flat = plateau(&from.curve, task.direction(), near);
+    // Some commands report several times per epoch, some every few epochs.
+    let enough = (flat * epochs).div_ceil(from.curve.len());
+    if enough >= epochs {
+        return Err(Setback::Skipped(format!("{} still improved in the last epoch", task.goal())));
+    }
+    let values = Values::from([(Placeholder::Epochs, enough.to_string())]);
+    // Without the baseline's curve nobody would know where to stop.
+    let mut candidate = command::retrain("early-stopping", "train", &from.depends_on, task, &values, cx)?;
+    candidate.note("epochs", format!("{enough} of {epochs}"));
+    Ok(vec![candidate])
+}
+
+/// How many reports it took to come within `near` of the best one.
+fn plateau(curve: &[f64], direction: Direction, near: f64) -> usize {
+    let best = curve.iter().copied().min_by(|&a, &b| direction.compare(a, b)).unwrap_or(f64::NAN);
+    curve.iter().position(|&value| direction.gain(best, value) <= near).map_or(curve.len(), |i| i + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_flat_where_it_comes_near_its_best() {
+        let accuracy = [0.5, 0.8, 0.9, 0.896, 0.903, 0.902];
+        assert_eq!(plateau(&accuracy, Direction::Max, 0.005), 3);
+        assert_eq!(plateau(&accuracy, Direction::Max, 0.0), 5);
+        assert_eq!(plateau(&[2.0, 1.0, 0.5], Direction::Min, 0.1), 3);
+        assert_eq!(plateau(&[f64::NAN, 1.0], Direction::Min, 0.1), 2);
+    }
 }

@@ -1,6 +1,7 @@
 //! The practices: each is one way to cut energy, in one file whose documentation is also its card.
 
 mod combine;
+pub mod command;
 mod data_subset;
 mod distil;
 mod early_stopping;
@@ -18,6 +19,7 @@ pub use crate::card::Card;
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::Task;
+use crate::task::template::Placeholder;
 
 /// One way to cut the energy of a model's life.
 pub trait Practice: Sync {
@@ -28,6 +30,11 @@ pub trait Practice: Sync {
     ///
     /// Everything that it computes happens in stages of `cx`, so that its cost is on the ledger.
     fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback>;
+
+    /// What it has to change about a training that is a command; none where it needs our own engine.
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        None
+    }
 }
 
 /// Why a practice has no candidate.
@@ -73,6 +80,22 @@ pub struct Planned {
     pub practice: &'static dyn Practice,
     /// Share of the budget, relative to the others'.
     pub weight: f64,
+}
+
+impl Planned {
+    /// Fails, with the reason, where the practice cannot work on `task`.
+    pub fn applies(&self, task: &Task) -> Result<(), Setback> {
+        match (task, self.practice.placeholders()) {
+            (Task::Graph(_), _) => Ok(()),
+            (Task::Commands(_), None) => task.graph().map(drop),
+            (Task::Commands(task), Some(needed)) => {
+                match needed.iter().find(|placeholder| !task.has(**placeholder)) {
+                    Some(missing) => Err(Setback::Skipped(format!("the command has no {missing}"))),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
 }
 
 /// Every practice, in the order in which they are tried: `inference` and `combine` build on what the

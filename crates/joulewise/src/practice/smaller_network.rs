@@ -18,10 +18,11 @@
 //! # How to check
 //! Compare the CPU time per inference and the accuracy on the judging images with the baseline's.
 
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, command};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::Task;
+use crate::task::template::{Placeholder, Values};
+use crate::task::{CommandTask, Task};
 
 /// Widths that are tried, relative to the baseline.
 const WIDTHS: [f32; 2] = [0.5, 0.25];
@@ -36,7 +37,10 @@ impl Practice for SmallerNetwork {
     }
 
     fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-        let task = task.graph()?;
+        let task = match task {
+            Task::Graph(task) => task,
+            Task::Commands(task) => return by_command(task, cx),
+        };
         let mut candidates = Vec::new();
         for width in WIDTHS {
             let model = task.network(width, cx.seed)?;
@@ -58,4 +62,26 @@ impl Practice for SmallerNetwork {
         }
         Ok(candidates)
     }
+
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        Some(&[Placeholder::Width])
+    }
+}
+
+fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let mut candidates = Vec::new();
+    for width in WIDTHS {
+        let value = task.number(Placeholder::Width) * f64::from(width);
+        let values = Values::from([(Placeholder::Width, value.to_string())]);
+        let name = format!("train-width-{width}");
+        let mut candidate = match command::retrain("smaller-network", &name, &[], task, &values, cx) {
+            Ok(candidate) => candidate,
+            Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
+            Err(setback) => return Err(setback),
+        };
+        candidate.name = format!("smaller-network-{width}");
+        candidate.note("width", format!("{width} of the baseline's"));
+        candidates.push(candidate);
+    }
+    Ok(candidates)
 }

@@ -32,6 +32,7 @@ use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::Task;
 use crate::task::graph::GraphTask;
+use crate::task::template::Placeholder;
 
 /// Pictures of other classes that the trunk learns from.
 const PRETRAINING_IMAGES: usize = 5_000;
@@ -89,6 +90,10 @@ impl Practice for Transfer {
         candidate.note("epochs of fine-tuning", hyper.epochs.to_string());
         candidate.hyper = Some(hyper);
         Ok(vec![candidate])
+    }
+
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        Some(&[Placeholder::Init])
     }
 }
 

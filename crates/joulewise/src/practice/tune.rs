@@ -20,6 +20,8 @@
 //! # How to check
 //! The trials in the run's events: setting, metric and joules of each.
 
+mod command;
+
 use std::collections::BTreeMap;
 
 use joulewise_learn::data::stratified_subset;
@@ -32,6 +34,7 @@ use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::Task;
 use crate::task::graph::GraphTask;
+use crate::task::template::Placeholder;
 
 /// Settings that are tried.
 const TRIALS: usize = 9;
@@ -52,7 +55,14 @@ impl Practice for Tune {
     }
 
     fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-        search(task.graph()?, cx)
+        match task {
+            Task::Graph(task) => search(task, cx),
+            Task::Commands(task) => command::search(task, cx),
+        }
+    }
+
+    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+        Some(&[Placeholder::Lr])
     }
 }
 

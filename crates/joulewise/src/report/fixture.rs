@@ -156,9 +156,9 @@ fn idle(name: &str, status: Status, reason: &str) -> Candidate {
 pub(crate) fn result() -> RunResult {
     let mut baseline = baseline();
     let mut candidates: Vec<Candidate> = SKETCHES.iter().map(candidate).collect();
-    let against = Outlay::of(&baseline, LIFE.batch).unwrap();
+    let against = Outlay::of(&baseline, &LIFE).unwrap();
     for model in &mut candidates {
-        let outlay = Outlay::of(model, LIFE.batch).unwrap();
+        let outlay = Outlay::of(model, &LIFE).unwrap();
         model.break_even = ledger::break_even(&outlay, &against, model.cpu_ratio.unwrap(), &LIFE);
         model.life_cost_j = Some(outlay.over(&LIFE));
     }

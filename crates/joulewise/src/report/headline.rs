@@ -21,7 +21,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
     if !result.is_baseline(best) {
         figures_of(out, result, best)?;
     }
-    let repaid = Outlay::of(&result.baseline, result.life.batch)
+    let repaid = Outlay::of(&result.baseline, &result.life)
         .and_then(|baseline| ledger::repaid_after(result.choosing_j.value, best, &baseline))
         .map_or("losers included".to_owned(), |n| {
             format!("losers included; repaid after {} inferences", quantity::count(n))

@@ -15,8 +15,8 @@ use crate::result::{BreakEven, Candidate, Life, RunResult, Status};
 /// Draws the section.
 pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
     let mut lives: Vec<(&Candidate, Outlay)> =
-        result.models().filter_map(|model| Some((model, Outlay::of(model, result.life.batch)?))).collect();
-    if lives.len() < 2 {
+        result.models().filter_map(|model| Some((model, Outlay::of(model, &result.life)?))).collect();
+    if lives.len() < 2 || result.life.inferences == 0.0 {
         return Ok(());
     }
     // The lines that matter are drawn over the others.

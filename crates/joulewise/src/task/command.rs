@@ -15,7 +15,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Result;
-use joulewise_tune::Verdict;
+use joulewise_meter::Caveat;
+use joulewise_tune::{Direction, Verdict};
 
 use super::error::{TaskError, TaskErrorKind};
 pub use super::execution::Watch;
@@ -35,6 +36,7 @@ pub struct CommandTask {
     timeout: Duration,
     metrics: MetricsFrom,
     goal: String,
+    direction: Direction,
 }
 
 /// What a training gave.
@@ -84,6 +86,7 @@ impl CommandTask {
             timeout: Duration::from_secs_f64(recipe.train.timeout_s),
             metrics: recipe.train.metrics.as_deref().map_or(Ok(MetricsFrom::Auto), MetricsFrom::parse)?,
             goal: recipe.goal.metric.clone(),
+            direction: recipe.goal.direction,
         }))
     }
 
@@ -95,6 +98,80 @@ impl CommandTask {
     /// The values that the user trains with today.
     pub fn baseline(&self) -> &Values {
         &self.baseline
+    }
+
+    /// Whether practices can change `placeholder`.
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        self.placeholders().contains(&placeholder)
+    }
+
+    /// Whether there is a command that runs a model.
+    pub fn has_deploy(&self) -> bool {
+        self.deploy.is_some()
+    }
+
+    /// Whether there is a command that evaluates a model.
+    pub fn has_eval(&self) -> bool {
+        self.eval.is_some()
+    }
+
+    /// The metric that the training is judged by.
+    pub fn goal(&self) -> &str {
+        &self.goal
+    }
+
+    /// Which way that metric improves.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The baseline's value of a placeholder that is a number.
+    pub fn number(&self, placeholder: Placeholder) -> f64 {
+        self.baseline.get(&placeholder).and_then(|value| value.parse().ok()).unwrap_or(1.0)
+    }
+
+    /// Epochs of the baseline. A command without `{epochs}` counts as one: a whole training is its unit.
+    pub fn epochs(&self) -> f64 {
+        if self.has(Placeholder::Epochs) { self.number(Placeholder::Epochs) } else { 1.0 }
+    }
+
+    /// What a training with `values` is expected to cost, in epochs of the baseline: in proportion to its epochs,
+    /// its width and its share of the data.
+    pub fn cost(&self, values: &Values) -> f64 {
+        let factor = |placeholder| {
+            let value = values.get(&placeholder).and_then(|value| value.parse::<f64>().ok());
+            value.map_or(1.0, |value| value / self.number(placeholder))
+        };
+        let factors = [Placeholder::Epochs, Placeholder::Width, Placeholder::Subset].map(factor);
+        self.epochs() * factors.iter().product::<f64>()
+    }
+
+    /// The loss of the metric that `max_drop` admits of a value of `from`: a difference of two fractions where the
+    /// metric is one, else a part of the value, as 1 % of a perplexity.
+    pub fn admitted(&self, max_drop: f64, from: f64) -> f64 {
+        let is_fraction = self.direction == Direction::Max && (0.0..=1.0).contains(&from);
+        if is_fraction { max_drop } else { max_drop * from.abs() }
+    }
+
+    /// What a reader of its results must know.
+    pub fn caveats(&self) -> Vec<Caveat> {
+        let mut caveats = vec![Caveat::new(
+            "metric-of-the-training",
+            format!(
+                "`{}` is what the commands report: the training's own value chose among the trials and decided which \
+                 candidates hold, so it flatters them a little, and no interval of it is known",
+                self.goal
+            ),
+            "compare the models that you want to use on data that no training has seen",
+        )];
+        if !self.has_deploy() {
+            caveats.push(Caveat::new(
+                "inference-not-priced",
+                "without a command that runs a model no inference is priced: life costs are those of trainings",
+                "give `[deploy]` and a `command` that prints {\"inferences\": N}",
+            ));
+        }
+        caveats
     }
 
     /// Trains with `values` over those of the [`baseline`](Self::baseline), in the folder `out`.

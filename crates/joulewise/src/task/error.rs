@@ -1,14 +1,17 @@
 //! Why a command of the user gave no result.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crate::practice::Setback;
 
 /// A command that gave no result. The message names the command, what is wrong and what to do.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{message}{}", place(log.as_deref()))]
 pub struct TaskError {
     kind: TaskErrorKind,
     message: String,
+    log: Option<PathBuf>,
 }
 
 /// What went wrong with a command.
@@ -42,10 +45,34 @@ impl TaskError {
     }
 
     pub(super) fn new(kind: TaskErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), log: None }
+    }
+
+    /// Says where all of the command's output is.
+    pub(super) fn with_log(self, log: &Path) -> Self {
+        Self { log: Some(log.to_owned()), ..self }
+    }
+
+    /// Without the place of the output, for a caller that removes it.
+    #[must_use]
+    pub fn without_log(self) -> Self {
+        Self { log: None, ..self }
     }
 
     pub(super) fn file(path: &Path, error: &io::Error) -> Self {
         Self::new(TaskErrorKind::File, format!("cannot use {}: {error}", path.display()))
+    }
+}
+
+fn place(log: Option<&Path>) -> String {
+    log.map_or(String::new(), |log| format!("\nall of its output is in {}", log.display()))
+}
+
+impl From<TaskError> for Setback {
+    fn from(error: TaskError) -> Self {
+        match error.kind {
+            TaskErrorKind::Cancelled => Self::Cancelled,
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }

@@ -95,8 +95,7 @@ impl Execution<'_> {
         let quote = log.finish().map_err(|error| TaskError::file(&log_path, &error))?;
         let was_stopped = live.stop.into_inner();
         let failed = |kind, how: String| {
-            let place = format!("all of its output is in {}", log_path.display());
-            Err(TaskError::new(kind, format!("`{}` {how}{quote}\n{place}", self.shown())))
+            Err(TaskError::new(kind, format!("`{}` {how}{quote}", self.shown())).with_log(&log_path))
         };
         if cancel.load(Ordering::Relaxed) && outcome.cancelled {
             return Err(TaskError::new(TaskErrorKind::Cancelled, format!("`{}` was stopped", self.shown())));

@@ -7,6 +7,7 @@ use joulewise_learn::engine::{Cpu, Engine};
 use joulewise_learn::train::fit::argmax;
 use joulewise_learn::train::{Examples, Hyperparameters, Pictures, Split};
 use joulewise_learn::{GraphError, Model};
+use joulewise_meter::Caveat;
 
 use crate::costs::Costs;
 use crate::hint::Hint as _;
@@ -15,6 +16,9 @@ use crate::recipe::Recipe;
 
 /// Images that a plan takes at a time when it only has to be evaluated.
 const EVALUATION_BATCH: usize = 256;
+
+/// Pictures that a caveat names at the most.
+const MOST_NAMED: usize = 20;
 
 /// A network to be trained on pictures.
 #[derive(Debug)]
@@ -82,6 +86,20 @@ impl GraphTask {
         task.network(1.0, 0)
             .with_context(|| format!("`{}` does not fit pictures of {:?}", task.network, task.input()))?;
         Ok(task)
+    }
+
+    /// What a reader of its results must know: pictures that were left out.
+    pub fn caveats(&self) -> Vec<Caveat> {
+        let skipped = &self.data.skipped;
+        let text = match skipped.len() {
+            0 => return Vec::new(),
+            1 => "1 picture could not be decoded and was left out".to_owned(),
+            n => format!("{n} pictures could not be decoded and were left out"),
+        };
+        let (named, others) = skipped.split_at(skipped.len().min(MOST_NAMED));
+        let more = if others.is_empty() { String::new() } else { format!("; and {} more", others.len()) };
+        let text = format!("{text}: {}{more}", named.join("; "));
+        vec![Caveat::new("skipped-pictures", text, "repair or remove them")]
     }
 
     /// `[channels, height, width]` of a picture.

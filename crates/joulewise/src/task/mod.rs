@@ -11,6 +11,8 @@ pub mod template;
 pub use command::{CommandTask, Deployed, Trained};
 pub use error::{TaskError, TaskErrorKind};
 
+use joulewise_meter::Caveat;
+
 use crate::practice::Setback;
 use graph::GraphTask;
 
@@ -18,6 +20,8 @@ use graph::GraphTask;
 pub enum Task {
     /// A graph and pictures, on our own engine.
     Graph(Box<GraphTask>),
+    /// The user's own commands.
+    Commands(Box<CommandTask>),
 }
 
 impl Task {
@@ -25,6 +29,9 @@ impl Task {
     pub fn graph(&self) -> Result<&GraphTask, Setback> {
         match self {
             Self::Graph(task) => Ok(task),
+            Self::Commands(_) => {
+                Err(Setback::Skipped("needs a network of our own engine; this training is a command".into()))
+            }
         }
     }
 
@@ -32,6 +39,23 @@ impl Task {
     pub fn isa(&self) -> &'static str {
         match self {
             Self::Graph(task) => task.cpu.isa().name(),
+            Self::Commands(_) => "",
+        }
+    }
+
+    /// Whether an inference of its models can be priced.
+    pub fn prices_inference(&self) -> bool {
+        match self {
+            Self::Graph(_) => true,
+            Self::Commands(task) => task.has_deploy(),
+        }
+    }
+
+    /// What a reader of its results must know.
+    pub fn caveats(&self) -> Vec<Caveat> {
+        match self {
+            Self::Graph(task) => task.caveats(),
+            Self::Commands(task) => task.caveats(),
         }
     }
 }

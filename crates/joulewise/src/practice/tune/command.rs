@@ -1,0 +1,169 @@
+//! The search where the training is the user's own command.
+
+use std::collections::BTreeMap;
+
+use joulewise_tune::{Outcome, Point, Random, Space, Study, SuccessiveHalving, TrialId, Value};
+
+use super::{DECADES, ETA, TRIALS, trial_event};
+use crate::candidate::Candidate;
+use crate::context::Context;
+use crate::practice::{Setback, command};
+use crate::task::CommandTask;
+use crate::task::template::{Placeholder, Values};
+
+/// Placeholders that are searched, where the command has them.
+const SEARCHED: [Placeholder; 3] = [Placeholder::Lr, Placeholder::WeightDecay, Placeholder::Batch];
+
+/// Trials of a few epochs, of which the best go on to more, and the winner in full. Without `{epochs}` every trial
+/// is a whole training, and the best of them is the winner.
+pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let halves = task.has(Placeholder::Epochs);
+    let full = task.epochs() as u64;
+    let part = |share: u64| if halves { full.div_ceil(share) } else { 1 };
+    let halving = SuccessiveHalving::new(task.direction(), ETA, part(ETA * ETA), part(ETA));
+    let last = if halves { full } else { 0 };
+    let left = cx.budget.left(&cx.practice);
+    let affordable = (1..=TRIALS).rev().find(|&n| (rungs(&halving, n, halves) + last) as f64 <= left + 1e-9);
+    let Some(trials) = affordable.filter(|&n| n > 1 || !halves) else {
+        return Err(Setback::Skipped(format!(
+            "its share of the budget, {left:.1} epochs of the baseline, does not pay for its trials and a training"
+        )));
+    };
+
+    let mut study = Study::new(space(task)?, task.direction(), cx.seed, Random);
+    let mut points: BTreeMap<TrialId, Point> = BTreeMap::new();
+    if halves {
+        // Without `{epochs}` today's setting is the baseline itself, which has run already.
+        let today = today(task);
+        points.insert(study.start(today.clone()), today);
+    }
+    while points.len() < trials {
+        let (id, point) = study.ask();
+        points.insert(id, point);
+    }
+    let mut running: Vec<TrialId> = points.keys().copied().collect();
+    let mut entries = Vec::new();
+    let mut whole: BTreeMap<TrialId, (Candidate, u32)> = BTreeMap::new();
+    let mut failure = None;
+    for step in steps(&halving, trials, halves) {
+        let mut arrived = Vec::new();
+        for &id in &running {
+            let mut values = values(&points[&id]);
+            if halves {
+                values.insert(Placeholder::Epochs, step.to_string());
+            }
+            let before = cx.session.reading();
+            let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values, cx)?;
+            let cost = cx.session.reading().energy.value - before.energy.value;
+            entries.push(attempt.entry);
+            let value = match &attempt.result {
+                Ok(trained) => {
+                    let candidate = command::candidate("tune", task, trained, &attempt.out);
+                    let value = candidate.select.unwrap_or(f64::NAN);
+                    match &candidate.artifact {
+                        // Nobody needs the models of short trials, and some are gigabytes.
+                        Some(model) if halves => discard(&cx.absolute(model)),
+                        _ => {}
+                    }
+                    whole.insert(id, (candidate, attempt.entry));
+                    value
+                }
+                Err(error) => {
+                    // A setting that diverges or fails is an answer too: it goes no further.
+                    failure = Some(error.clone());
+                    f64::NAN
+                }
+            };
+            study.report(id, step, value);
+            study.tell(id, Outcome { value, cost });
+            arrived.push((id, value));
+            cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost));
+        }
+        running = halving.survivors(&arrived);
+    }
+    let Some(&best) = running.first() else {
+        let last = failure.map_or(String::new(), |error| format!("; the last: {error}"));
+        return Err(Setback::Failed(format!("every trial failed{last}")));
+    };
+
+    let mut candidate = if halves {
+        let attempt = command::train("train-winner", &entries, task, &values(&points[&best]), cx)?;
+        let mut candidate = command::candidate("tune", task, &attempt.result?, &attempt.out);
+        candidate.made_by(attempt.entry);
+        candidate
+    } else {
+        let Some((mut candidate, entry)) = whole.remove(&best) else {
+            return Err(Setback::Failed("the best trial left nothing".into()));
+        };
+        for (loser, _) in whole.values() {
+            loser.artifact.iter().for_each(|model| discard(&cx.absolute(model)));
+        }
+        candidate.made_by(entry);
+        candidate
+    };
+    entries.iter().for_each(|&entry| candidate.upstream(entry));
+    candidate.note("trials", trials.to_string());
+    for (placeholder, value) in values(&points[&best]) {
+        let was = task.baseline().get(&placeholder).map_or("", String::as_str);
+        candidate.note(placeholder.name(), format!("{value} (was {was})"));
+    }
+    Ok(vec![candidate])
+}
+
+/// Epochs, or trainings, that `trials` trials take.
+fn rungs(halving: &SuccessiveHalving, trials: usize, halves: bool) -> u64 {
+    if halves { halving.total_steps(trials) } else { trials as u64 }
+}
+
+/// Epochs of each round of trials; a single round of whole trainings where they cannot be shortened.
+fn steps(halving: &SuccessiveHalving, trials: usize, halves: bool) -> Vec<u64> {
+    if halves { halving.rungs(trials).iter().map(|rung| rung.step).collect() } else { vec![1] }
+}
+
+fn space(task: &CommandTask) -> Result<Space, Setback> {
+    let mut space = Space::new();
+    for placeholder in SEARCHED.into_iter().filter(|&placeholder| task.has(placeholder)) {
+        let value = task.number(placeholder);
+        let name = placeholder.name();
+        space = match placeholder {
+            Placeholder::Batch => {
+                let batches = [value / 2.0, value, value * 2.0].map(|b| b.floor().max(1.0).to_string());
+                let mut batches: Vec<&str> = batches.iter().map(String::as_str).collect();
+                batches.dedup();
+                space.choice(name, &batches)
+            }
+            // A decay of zero is a choice, and no point of a logarithmic scale.
+            _ if value == 0.0 => continue,
+            _ => space.log_float(name, value * 10f64.powf(-DECADES), value * 10f64.powf(DECADES)),
+        }
+        .map_err(|error| Setback::Failed(error.to_string()))?;
+    }
+    Ok(space)
+}
+
+/// The baseline's setting as a point of the space.
+fn today(task: &CommandTask) -> Point {
+    let searched = SEARCHED.into_iter().filter(|&placeholder| task.has(placeholder));
+    let value = |placeholder| match (placeholder, task.number(placeholder)) {
+        (Placeholder::Batch, batch) => Some(Value::Choice(batch.to_string())),
+        (_, 0.0) => None,
+        (_, value) => Some(Value::Float(value)),
+    };
+    searched.filter_map(|placeholder| Some((placeholder.name().to_owned(), value(placeholder)?))).collect()
+}
+
+/// What the command is given; three figures are finer than any search.
+fn values(point: &Point) -> Values {
+    let text = |value: &Value| match value {
+        Value::Float(value) => format!("{value:.2e}").parse().unwrap_or(*value).to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Choice(value) => value.clone(),
+    };
+    let named = |placeholder: &Placeholder| point.values().find(|(name, _)| *name == placeholder.name());
+    SEARCHED.into_iter().filter_map(|placeholder| Some((placeholder, text(named(&placeholder)?.1)))).collect()
+}
+
+/// Removes a model. One that cannot be removed only takes up space.
+fn discard(model: &std::path::Path) {
+    let _ = if model.is_dir() { std::fs::remove_dir_all(model) } else { std::fs::remove_file(model) };
+}

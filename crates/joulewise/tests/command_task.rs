@@ -1,0 +1,243 @@
+//! `joulewise improve` on a training that is the user's own command, from the baseline to the report.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// An accuracy per epoch that is best at a learning rate of 0.1 and flat after the third epoch, and a little work.
+const TRAIN: &str = r#"
+lr=$1 epochs=$2 model=$3
+awk -v lr="$lr" -v epochs="$epochs" 'BEGIN {
+    for (epoch = 1; epoch <= epochs; epoch++) {
+        for (i = 0; i < 100000; i++) work += i
+        off = log(lr / 0.1) / log(10)
+        reached = epoch < 3 ? epoch : 3
+        printf "{\"epoch\": %d, \"loss\": %.4f, \"accuracy\": %.4f}\n", epoch, 1 / epoch, 0.6 + 0.1 * reached - 0.05 * off * off
+    }
+}'
+echo "weights of $lr" > "$model"
+"#;
+
+const EVAL: &str = r#"
+test -s "$1" && echo '{"accuracy": 0.87}'
+"#;
+
+const DEPLOY: &str = r#"
+test -s "$1" && awk 'BEGIN { for (i = 0; i < 200000; i++) work += i; print "{\"inferences\": 500}" }'
+"#;
+
+const RECIPE: &str = r#"
+[train]
+command = "sh train.sh {lr} {epochs} {model}"
+lr = 0.1
+epochs = 6
+"#;
+
+struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    fn new(recipe: &str, train: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("recipe.toml", recipe), ("train.sh", train), ("eval.sh", EVAL), ("deploy.sh", DEPLOY)]
+        {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_joulewise"));
+        command.current_dir(self.folder.path()).args(["improve", "recipe.toml", "--out", "runs"]).args(args);
+        command
+    }
+
+    fn improve(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// The result of a run that went well.
+    fn result(&self, args: &[&str]) -> Value {
+        let output = self.improve(&[&["--json"], args].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The error of a run that ended with exit code 2 and left nothing behind.
+    fn error(&self, args: &[&str]) -> String {
+        let output = self.improve(args);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(self.runs(), Vec::<PathBuf>::new(), "a half-written run was left behind");
+        stderr
+    }
+
+    fn runs(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.folder.path().join("runs")) else { return Vec::new() };
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+fn candidate<'a>(result: &'a Value, name: &str) -> &'a Value {
+    let candidates = result["candidates"].as_array().unwrap();
+    candidates.iter().find(|c| c["name"] == name).unwrap_or_else(|| panic!("no {name} in {result:#}"))
+}
+
+fn assert_partition(result: &Value) {
+    let entries = result["ledger"]["entries"].as_array().unwrap();
+    let sum: f64 = entries.iter().map(|entry| entry["energy_j"]["value"].as_f64().unwrap()).sum();
+    let total = result["ledger"]["total_j"]["value"].as_f64().unwrap();
+    let rest = result["ledger"]["unattributed_j"].as_f64().unwrap();
+    assert!((sum + rest - total).abs() <= 1e-9 * total, "{sum} + {rest} is not {total}");
+    assert!(total > 0.0);
+}
+
+#[test]
+fn what_needs_no_cooperation_works_and_the_rest_says_what_it_needs() {
+    let project = Project::new(RECIPE, TRAIN);
+    let result = project.result(&[]);
+    assert_partition(&result);
+    for name in ["tune", "early-stopping"] {
+        let made = candidate(&result, name);
+        assert_eq!(made["status"], "holds", "{made:#}");
+        assert!(made["training_j"]["value"].as_f64().unwrap() > 0.0);
+        assert!(made["cost_to_make_j"]["value"].as_f64() >= made["training_j"]["value"].as_f64());
+        assert!(made["life_cost_j"]["value"].as_f64().unwrap() > 0.0);
+        let run = project.runs().remove(0);
+        assert!(run.join(made["model"].as_str().unwrap()).is_file());
+    }
+    let epochs = candidate(&result, "early-stopping")["notes"].to_string();
+    assert!(epochs.contains("3 of 6"), "{epochs}");
+    let skipped = [
+        ("smaller-network", "the command has no {width}"),
+        ("distil", "the command has no {teacher}"),
+        ("transfer", "the command has no {init}"),
+        ("prune", "needs a network of our own engine; this training is a command"),
+        ("quantise", "needs a network of our own engine; this training is a command"),
+    ];
+    for (name, reason) in skipped {
+        let skipped = candidate(&result, name);
+        assert_eq!((skipped["status"].as_str(), skipped["reason"].as_str()), (Some("skipped"), Some(reason)));
+    }
+    let caveats = result["caveats"].to_string();
+    assert!(caveats.contains("metric-of-the-training") && caveats.contains("inference-not-priced"));
+    assert!(fs::read_to_string(project.runs()[0].join("report.html")).unwrap().contains("early-stopping"));
+    let events = fs::read_to_string(project.runs()[0].join("events.jsonl")).unwrap();
+    assert!(events.contains(r#""type":"trial""#) && events.contains(r#""name":"accuracy""#));
+}
+
+#[test]
+fn eval_stands_for_the_test_and_deploy_prices_inference() {
+    let recipe = format!(
+        "{RECIPE}\n[eval]\ncommand = 'sh eval.sh {{model}}'\n[deploy]\ncommand = 'sh deploy.sh {{model}}'\n"
+    );
+    let project = Project::new(&recipe, TRAIN);
+    let result = project.result(&["--practices", "early-stopping"]);
+    assert_partition(&result);
+    for model in [&result["baseline"], candidate(&result, "early-stopping")] {
+        assert_eq!(model["metrics"]["accuracy"]["test"], 0.87);
+        assert_eq!(model["metrics"]["accuracy"]["select"], 0.9);
+        assert!(model["energy_per_inference_j"]["by_batch"]["64"]["value"].as_f64().unwrap() > 0.0);
+    }
+    assert!(candidate(&result, "early-stopping")["cpu_ratio"]["value"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn placeholders_bring_practices_in() {
+    let recipe = r#"
+        [train]
+        command = "sh train.sh {lr} {epochs} {model} {width} {subset} {teacher}"
+        lr = 0.1
+        epochs = 4
+    "#;
+    let result = Project::new(recipe, TRAIN).result(&["--practices", "smaller-network,distil,tune"]);
+    for name in ["smaller-network-0.5", "distil", "tune"] {
+        assert_eq!(candidate(&result, name)["status"], "holds");
+    }
+    let upstream = |name: &str| candidate(&result, name)["depends_on"].as_array().unwrap().len();
+    assert!(upstream("distil") > upstream("smaller-network-0.5"), "the teacher is upstream of the student");
+}
+
+#[test]
+fn without_epochs_every_trial_is_a_training() {
+    let recipe = "[train]\ncommand = \"sh train.sh {lr} 1 {model}\"\nlr = 0.001\n";
+    let project = Project::new(recipe, TRAIN);
+    let result = project.result(&["--budget", "4"]);
+    let tune = candidate(&result, "tune");
+    assert_eq!(tune["status"], "holds");
+    let value = |model: &Value| model["metrics"]["accuracy"]["select"].as_f64().unwrap();
+    assert!(value(tune) > value(&result["baseline"]), "a rate nearer to the best one was found");
+    assert_eq!(candidate(&result, "early-stopping")["reason"], "the command has no {epochs}");
+}
+
+#[test]
+fn a_baseline_that_fails_is_one_error_and_leaves_nothing() {
+    let failing = Project::new(RECIPE, "echo no such dataset >&2; exit 3");
+    let error = failing.error(&[]);
+    assert!(error.contains("failed with exit code 3") && error.contains("no such dataset"), "{error}");
+    assert!(!error.contains("runs/"), "the output is gone with the run: {error}");
+
+    let silent = Project::new(RECIPE, "echo trained; echo weights > $3");
+    assert!(silent.error(&[]).contains("reported no `accuracy`"));
+
+    let hanging = Project::new(RECIPE, "sleep 60");
+    assert!(hanging.error(&["--set", "train.timeout_s=1"]).contains("did not end within 1 s"));
+
+    let nan = Project::new(RECIPE, r#"echo '{"accuracy": NaN}'"#);
+    assert!(nan.error(&[]).contains("at learning rate 0.1"));
+}
+
+#[test]
+fn a_candidate_that_fails_does_not_stop_the_others() {
+    let fails_when_short = format!("if [ \"$2\" = 3 ]; then echo out of luck >&2; exit 7; fi\n{TRAIN}");
+    let result = Project::new(RECIPE, &fails_when_short).result(&["--practices", "early-stopping,tune"]);
+    let failed = candidate(&result, "early-stopping");
+    assert_eq!(failed["status"], "failed");
+    assert!(failed["reason"].as_str().unwrap().contains("out of luck"));
+    assert_eq!(candidate(&result, "tune")["status"], "holds");
+    assert_partition(&result);
+}
+
+#[test]
+fn an_interrupt_stops_the_command_and_leaves_a_report_that_can_be_continued() {
+    // Every training but the first writes its process id and waits.
+    let waits = format!("if [ -e once ]; then echo $$ > waiting; exec sleep 60; fi; touch once\n{TRAIN}");
+    let project = Project::new(RECIPE, &waits);
+    let args = ["--practices", "early-stopping"];
+    let child = project.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waiting = project.folder.path().join("waiting");
+    while !fs::read_to_string(&waiting).is_ok_and(|text| text.ends_with('\n')) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    let training = fs::read_to_string(&waiting).unwrap();
+    assert!(!PathBuf::from(format!("/proc/{}", training.trim())).exists(), "the training goes on");
+
+    let run = project.runs().remove(0);
+    let partial: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
+    assert_eq!(partial["state"], "partial");
+    assert_partition(&partial);
+    assert!(run.join("report.html").is_file());
+
+    fs::write(project.folder.path().join("train.sh"), TRAIN).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_joulewise"))
+        .current_dir(project.folder.path())
+        .args(["improve", "--out", "runs", "--resume", "@last", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["state"], "complete");
+    assert_eq!(candidate(&result, "early-stopping")["status"], "holds");
+    assert_partition(&result);
+}
