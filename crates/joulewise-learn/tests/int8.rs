@@ -243,6 +243,8 @@ fn what_cannot_be_fused_is_named() {
     assert!(error(&set("conv2.weight.zero_point", shifted)).contains("`conv2`"));
     let units = Tensor::f32([16], vec![1.0; 16]);
     assert!(error(&set("conv2.bias.scale", units)).contains("`conv2`: the scale of its bias"));
+    let vast = Tensor::new(vec![16], Values::I32(vec![i32::MAX; 16]));
+    assert!(error(&set("conv2.bias.q", vast)).contains("`conv2`: the sums of its output 0 may exceed"));
     // An operation on numbers that were never quantised.
     let bypass = error(&|model| {
         let first = model.graph.nodes.iter_mut().find(|n| n.name == "conv1").unwrap();

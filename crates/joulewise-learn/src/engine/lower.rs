@@ -132,7 +132,7 @@ pub(crate) fn lower(model: &Model, train: bool) -> Result<Program, GraphError> {
         if skip[index] {
             continue;
         }
-        let fused = fused_relu(model, index);
+        let fused = fused_relu(model, &shapes, index);
         if let Some(relu) = fused {
             skip[relu] = true;
         }
@@ -143,11 +143,15 @@ pub(crate) fn lower(model: &Model, train: bool) -> Result<Program, GraphError> {
 }
 
 /// The Relu that only reads the node at `index` and that nothing else competes with.
-fn fused_relu(model: &Model, index: usize) -> Option<usize> {
+fn fused_relu(model: &Model, shapes: &Shapes, index: usize) -> Option<usize> {
     let node = &model.graph.nodes[index];
-    if !matches!(node.op, Op::Conv2d { .. } | Op::Linear | Op::BatchNorm2d { .. } | Op::Add)
-        || model.graph.output == node.output
-    {
+    let fuses = match node.op {
+        Op::Conv2d { .. } | Op::Linear | Op::BatchNorm2d { .. } => true,
+        // Only the sum of images takes an activation along.
+        Op::Add => shapes.of(&node.output).len() > 1,
+        _ => false,
+    };
+    if !fuses || model.graph.output == node.output {
         return None;
     }
     let mut readers = model.graph.nodes.iter().enumerate().filter(|(_, n)| n.inputs.contains(&node.output));
@@ -353,7 +357,15 @@ impl<'a> Lowering<'a> {
             }
             Op::Relu => VectorKind::Relu,
             Op::Add => match self.value(node, 1)? {
-                Value::Vector(other) => VectorKind::Add { other, accumulate_other: false },
+                Value::Vector(other) => {
+                    if self.flattened_image(&node.inputs[0]) != self.flattened_image(&node.inputs[1]) {
+                        return Err(GraphError::at(
+                            node,
+                            "a flattened image is added to features in another order",
+                        ));
+                    }
+                    VectorKind::Add { other, accumulate_other: false }
+                }
                 Value::Image(_) => return Err(GraphError::at(node, "a vector is added to an image")),
             },
             Op::Dropout { p } => VectorKind::Dropout { p, key: crate::random::fnv1a64(&node.name) },
@@ -388,6 +400,13 @@ impl<'a> Lowering<'a> {
             }
         };
         self.program.output_image = self.flattened_image(&self.model.graph.output);
+        if train && self.program.output_image[1..] != [1, 1] {
+            return Err(GraphError::new(format!(
+                "the output `{}` is a flattened image of several pixels; a training needs a network that ends \
+                 in a Linear layer or a global pool",
+                self.model.graph.output
+            )));
+        }
         self.halos();
         self.accumulations();
         self.masks();
@@ -519,25 +538,26 @@ impl<'a> Lowering<'a> {
         program.shared_gradient = first_pass.iter().zip(&last_pass).map(|(a, b)| a == b).collect();
     }
 
-    /// Marks the operations whose gradients add to one that a later reader has already written.
+    /// Marks the operations whose gradients add to one that a later reader has already written. A sum gives
+    /// to its other input first, which matters where both are the same.
     fn accumulations(&mut self) {
         let mut image_written = vec![false; self.program.images.len()];
         let mut vector_written = vec![false; self.program.vectors.len()];
         for op in self.program.vector_ops.iter_mut().rev() {
+            if let VectorKind::Add { other, accumulate_other } = &mut op.kind {
+                *accumulate_other = std::mem::replace(&mut vector_written[*other], true);
+            }
             let written = match op.kind {
                 VectorKind::Flatten => &mut image_written[op.input],
                 _ => &mut vector_written[op.input],
             };
             op.accumulate = std::mem::replace(written, true);
-            if let VectorKind::Add { other, accumulate_other } = &mut op.kind {
-                *accumulate_other = std::mem::replace(&mut vector_written[*other], true);
-            }
         }
         for op in self.program.image_ops.iter_mut().rev() {
-            op.accumulate = std::mem::replace(&mut image_written[op.input], true);
             if let ImageKind::Add { other, accumulate_other, .. } = &mut op.kind {
                 *accumulate_other = std::mem::replace(&mut image_written[*other], true);
             }
+            op.accumulate = std::mem::replace(&mut image_written[op.input], true);
         }
     }
 }

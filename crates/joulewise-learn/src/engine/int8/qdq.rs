@@ -101,6 +101,13 @@ pub(super) fn parameters<'a>(
     } else {
         None
     };
+    for (o, row) in codes_of_weight.chunks(codes_of_weight.len() / outputs).enumerate() {
+        let weights: i64 = row.iter().map(|w| i64::from(*w).abs()).sum();
+        let most = 255 * weights + bias.map_or(0, |b| i64::from(b[o]).abs());
+        if most > i64::from(i32::MAX) {
+            return Err(GraphError::at(node, format!("the sums of its output {o} may exceed 32 bits")));
+        }
+    }
     Ok(Parameters { shape: &weight.shape, weight: codes_of_weight, scale, bias })
 }
 
