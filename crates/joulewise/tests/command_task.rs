@@ -182,7 +182,7 @@ fn a_baseline_that_fails_is_one_error_and_leaves_nothing() {
     let failing = Project::new(RECIPE, "echo no such dataset >&2; exit 3");
     let error = failing.error(&[]);
     assert!(error.contains("failed with exit code 3") && error.contains("no such dataset"), "{error}");
-    assert!(!error.contains("runs/"), "the output is gone with the run: {error}");
+    assert!(!error.contains("output.log"), "the output is gone with the run: {error}");
 
     let silent = Project::new(RECIPE, "echo trained; echo weights > $3");
     assert!(silent.error(&[]).contains("reported no `accuracy`"));
