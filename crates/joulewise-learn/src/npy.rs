@@ -47,7 +47,6 @@ pub struct Array {
 #[error("{path}: {problem}")]
 pub struct NpyError {
     path: String,
-    #[source]
     problem: Problem,
 }
 

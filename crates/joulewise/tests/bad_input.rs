@@ -89,7 +89,7 @@ fn pictures() -> tempfile::TempDir {
 #[test]
 fn a_folder_that_is_missing_or_holds_nothing_known() {
     let folder = folder(&[("notes/readme.txt", b"hello".to_vec())]);
-    refused(folder.path(), "--data no/such", &["no/such: no such file or folder; check the path"]);
+    refused(folder.path(), "--data no/such", &["no/such: no such file or folder; check the path\n"]);
     refused(
         folder.path(),
         "--data notes",
@@ -108,13 +108,13 @@ fn idx_files_that_end_early_or_disagree() {
             "train-images-idx3-ubyte.gz",
             truncated,
             labels.1.clone(),
-            "train-images-idx3-ubyte.gz: the file ends before its content does; download or copy it again",
+            "train-images-idx3-ubyte.gz: the file ends before its content does; download or copy it again\n",
         ),
         (
             "train-images-idx3-ubyte",
             idx(&[4, 2, 2], &[7; 12]),
             labels.1.clone(),
-            "train-images-idx3-ubyte: its header promises 4 × 2 × 2 bytes, more than",
+            "train-images-idx3-ubyte: its header promises 16 bytes of content, it holds 12; download",
         ),
         (
             "train-images-idx3-ubyte",

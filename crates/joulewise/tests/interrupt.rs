@@ -93,6 +93,11 @@ fn an_interrupted_run_reports_and_is_resumed_to_its_end() {
     assert!(found.iter().enumerate().all(|(i, name)| !found[..i].contains(name)), "{found:?}");
     assert_eq!(fs::read(run.join("models/quantise.onnx")).unwrap(), kept);
 
+    let again = joulewise(out, "improve --resume @last").output().unwrap();
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert_eq!(again.status.code(), Some(2), "{said}");
+    assert!(said.contains("is complete: nothing is left to resume"), "{said}");
+
     // What came of it is what an uninterrupted run finds.
     let straight = tempfile::tempdir().unwrap();
     let arguments = format!("{TASK} --costs {}", run.join("costs.json").display());

@@ -37,7 +37,7 @@ pub(super) fn load(files: &Files) -> Result<Dataset, DataError> {
 fn read(paths: &[&Path]) -> Result<Images, DataError> {
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for path in paths {
-        let bytes = fs::read(path).map_err(|error| DataError::io(path, error))?;
+        let bytes = fs::read(path).map_err(|error| DataError::io(path, &error))?;
         let (records, rest) = bytes.as_chunks::<RECORD>();
         if records.is_empty() || !rest.is_empty() {
             let kind = if bytes.is_empty() { DataErrorKind::Empty } else { DataErrorKind::Truncated };

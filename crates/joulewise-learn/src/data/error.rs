@@ -37,8 +37,6 @@ pub enum DataErrorKind {
 pub struct DataError {
     kind: DataErrorKind,
     message: String,
-    #[source]
-    source: Option<std::io::Error>,
 }
 
 impl DataError {
@@ -49,7 +47,7 @@ impl DataError {
 
     /// A fault without a file.
     pub(crate) fn new(kind: DataErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into() }
     }
 
     /// A fault of the file at `path`: `wrong` says what it is, `cure` what to do.
@@ -58,8 +56,8 @@ impl DataError {
     }
 
     /// An error of the operating system on `path`.
-    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        let (kind, wrong, cure) = match source.kind() {
+    pub(crate) fn io(path: &Path, error: &std::io::Error) -> Self {
+        let (kind, wrong, cure) = match error.kind() {
             std::io::ErrorKind::NotFound => {
                 (DataErrorKind::Missing, "no such file or folder".to_owned(), "check the path")
             }
@@ -70,10 +68,10 @@ impl DataError {
             ),
             _ => (
                 DataErrorKind::Unreadable,
-                format!("cannot be read: {source}"),
+                format!("cannot be read: {error}"),
                 "check the file and its permissions",
             ),
         };
-        Self { source: Some(source), ..Self::of(kind, path, wrong, cure) }
+        Self::of(kind, path, wrong, cure)
     }
 }

@@ -81,7 +81,7 @@ fn labels_beside(images: &Path) -> Result<std::path::PathBuf, DataError> {
 
 /// The dimensions and the bytes of an IDX file. Nothing is allocated on the word of its header.
 fn read(path: &Path, magic: [u8; 4]) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let unreadable = |error| DataError::io(path, error);
+    let unreadable = |error| DataError::io(path, &error);
     let malformed = |wrong: String| {
         DataError::of(DataErrorKind::Malformed, path, wrong, "download or copy the file again")
     };

@@ -121,7 +121,7 @@ struct Files {
 
 impl Files {
     fn at(root: &Path) -> Result<Self, DataError> {
-        let metadata = fs::metadata(root).map_err(|error| DataError::io(root, error))?;
+        let metadata = fs::metadata(root).map_err(|error| DataError::io(root, &error))?;
         if metadata.is_file() {
             return Ok(Self { root: root.to_owned(), paths: vec![root.to_owned()] });
         }
@@ -164,7 +164,7 @@ impl Files {
 
 /// Folders and files inside `folder`, sorted, hidden ones left out.
 fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
-    let unreadable = |error| DataError::io(folder, error);
+    let unreadable = |error| DataError::io(folder, &error);
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;

@@ -95,8 +95,8 @@ fn read(path: &Path, pictures: &mut Pictures, classes: &mut Option<Vec<String>>)
             "download or copy it again",
         )
     };
-    let file = File::open(path).map_err(|error| DataError::io(path, error))?;
-    if file.metadata().map_err(|error| DataError::io(path, error))?.len() == 0 {
+    let file = File::open(path).map_err(|error| DataError::io(path, &error))?;
+    if file.metadata().map_err(|error| DataError::io(path, &error))?.len() == 0 {
         let cure = "download or copy it again";
         return Err(DataError::of(DataErrorKind::Empty, path, "the file is empty", cure));
     }

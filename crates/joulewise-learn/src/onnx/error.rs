@@ -9,7 +9,6 @@ use std::path::Path;
 pub struct OnnxError {
     kind: OnnxErrorKind,
     message: String,
-    source: Option<io::Error>,
 }
 
 /// The kinds of [`OnnxError`].
@@ -29,17 +28,17 @@ impl OnnxError {
         self.kind
     }
 
-    pub(super) fn io(path: &Path, doing: &str, source: io::Error) -> Self {
-        let message = format!("cannot {doing} {}: {source}", path.display());
-        Self { kind: OnnxErrorKind::Io, message, source: Some(source) }
+    pub(super) fn io(path: &Path, doing: &str, error: &io::Error) -> Self {
+        let message = format!("cannot {doing} {}: {error}", path.display());
+        Self { kind: OnnxErrorKind::Io, message }
     }
 
     pub(super) fn malformed(message: impl Into<String>) -> Self {
-        Self { kind: OnnxErrorKind::Malformed, message: message.into(), source: None }
+        Self { kind: OnnxErrorKind::Malformed, message: message.into() }
     }
 
     pub(super) fn unsupported(message: impl Into<String>) -> Self {
-        Self { kind: OnnxErrorKind::Unsupported, message: message.into(), source: None }
+        Self { kind: OnnxErrorKind::Unsupported, message: message.into() }
     }
 
     /// The same error, with the file in front.

@@ -30,7 +30,7 @@ const LARGEST_FILE: u64 = 1 << 31;
 /// Writes `model` to `path`: whole or not at all.
 pub fn save(model: &Model, path: &Path) -> Result<(), OnnxError> {
     let bytes = encode(model).map_err(|e| e.within(path))?;
-    atomic::write(path, &bytes).map_err(|e| OnnxError::io(path, "write", e))
+    atomic::write(path, &bytes).map_err(|e| OnnxError::io(path, "write", &e))
 }
 
 /// The bytes of the ONNX file of `model`. Equal models give equal bytes.
@@ -40,7 +40,7 @@ pub fn encode(model: &Model) -> Result<Vec<u8>, OnnxError> {
 
 /// Reads the model in the ONNX file `path`.
 pub fn load(path: &Path) -> Result<Model, OnnxError> {
-    let io = |e| OnnxError::io(path, "read", e);
+    let io = |e| OnnxError::io(path, "read", &e);
     let mut bytes = Vec::new();
     File::open(path).map_err(io)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > LARGEST_FILE {

@@ -36,7 +36,7 @@ pub struct Bench {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub threads: u32,
     /// How long to measure
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
     /// The arithmetic of an inference; an ONNX file has its own
     #[arg(long, value_enum, default_value = "f32")]
@@ -194,6 +194,12 @@ fn quantised(cpu: &Cpu, model: &Model) -> Result<Model> {
         });
     }
     Ok(quantise(&folded, &calibrator.ranges(Calibration::MinMax))?)
+}
+
+/// A duration in seconds that ends.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
+    seconds.ok_or_else(|| "expected a number of seconds, as in 3 or 0.5".to_owned())
 }
 
 fn noise(len: usize) -> Vec<f32> {

@@ -20,6 +20,7 @@ use joulewise_meter::{Session, Summary};
 
 use crate::commands::improve::Improve;
 use crate::costs::Costs;
+use crate::hint::Hint as _;
 use crate::recipe::Recipe;
 use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};
@@ -32,9 +33,9 @@ use state::State;
 
 /// Runs the command with its arguments.
 pub fn improve(args: &Improve) -> Result<ExitCode> {
-    let resumed = args.resume.as_deref().map(|id| Run::open(&args.out, id)).transpose()?;
+    let resumed = args.resume.as_deref().map(|id| resume(&args.out, id)).transpose()?;
     let recipe = match &resumed {
-        Some(run) => Recipe::load(Some(&run.path(run::RECIPE)), [])?,
+        Some((run, _)) => Recipe::load(Some(&run.path(run::RECIPE)), [])?,
         None => args.recipe()?,
     };
     let chosen = plan::practices(&recipe)?;
@@ -55,7 +56,7 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
             (task, Some(session.close_stage(opened)))
         }
     };
-    let saved = resumed.as_ref().map(|run| run.path(run::COSTS));
+    let saved = resumed.as_ref().map(|(run, _)| run.path(run::COSTS));
     let costs = costs(args.costs.as_deref().or(saved.as_deref()), &task)?;
     let plan = plan::Plan::new(&recipe, &task, &costs, &chosen)?;
     if args.dry_run {
@@ -64,10 +65,7 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
     }
 
     let (run, state) = match resumed {
-        Some(run) => {
-            let state = State::read(&run)?;
-            (run, state)
-        }
+        Some(resumed) => resumed,
         None => (Run::create(&args.out)?, State::new(plan.budget.clone())),
     };
     let searched = (|| {
@@ -83,8 +81,9 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
         let Some(outcome) = search.outcome()? else { return ended.map(|()| None) };
         let result = finish(&run, &outcome, &session.finish())?;
         log.close(&run)?;
-        print(args, &run, &result)?;
-        ended.map(|()| Some(result.state))
+        let printed = print(args, &run, &result);
+        ended.hint(format!("`joulewise improve --resume {}` goes on from what is done", run.id()))?;
+        printed.map(|()| Some(result.state))
     })();
     if !run.has_result() {
         // Nothing in it can be read or resumed; the first error is the one to report.
@@ -100,6 +99,13 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
             exit::INTERRUPTED
         }
     }))
+}
+
+/// A run of an earlier session, and how far it came.
+fn resume(out: &Path, id: &str) -> Result<(Run, State)> {
+    let run = Run::open(out, id)?;
+    let state = State::read(&run)?;
+    Ok((run, state))
 }
 
 /// The cost table of `file`, or a typical one for this machine.

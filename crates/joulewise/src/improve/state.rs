@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::candidate::Deployment;
-use crate::result::RunResult;
+use crate::hint::Hint as _;
+use crate::result::{RunResult, RunState};
 use crate::run::Run;
 
 /// The file in the run folder.
@@ -40,11 +41,19 @@ impl State {
         Self { budget, ..Self::default() }
     }
 
+    /// How far `run` came; an error where nothing is left to do.
     pub(super) fn read(run: &Run) -> Result<Self> {
         let mut state: Self = run
             .read_json(FILE)
             .with_context(|| format!("the run {} stopped before it could be resumed", run.id()))?;
-        state.result = if state.kept > 0 { Some(run.result()?) } else { None };
+        if state.kept > 0 {
+            let result = run.result()?;
+            if result.state == RunState::Complete {
+                return Err(anyhow!("the run {} is complete: nothing is left to resume", run.id()))
+                    .hint(format!("`joulewise report {}` shows what came of it", run.id()));
+            }
+            state.result = Some(result);
+        }
         Ok(state)
     }
 
