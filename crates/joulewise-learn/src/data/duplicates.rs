@@ -13,6 +13,8 @@ use super::features::{Features, moments, squared_distance};
 const NEAR: f32 = 0.05;
 /// Directions that the search sorts images by.
 const DIRECTIONS: usize = 3;
+/// Directions that candidates are compared in before anything dearer.
+const PREFILTER: usize = 16;
 
 /// Which images repeat others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +61,12 @@ fn exact(images: &Images, indices: &[u32]) -> (Vec<(u32, u32)>, Vec<u32>) {
 /// Near duplicates among images none of which are equal.
 fn near(images: &Images, indices: &[u32]) -> Vec<(u32, u32)> {
     let features = Features::unit_blocks(images, indices);
-    let grid = Grid::of(&features.principal(DIRECTIONS).0);
+    let projections = features.principal(PREFILTER);
+    let grid = Grid::of(&projections);
+    // Projections bring images closer together, never apart: these tests lose nothing.
+    let within = |features: &Features, a: usize, b: usize| {
+        squared_distance(features.row(a), features.row(b)) <= NEAR * NEAR
+    };
     // For each place in `indices`, the places before it that are near.
     let neighbours: Vec<Vec<u32>> = (0..indices.len())
         .into_par_iter()
@@ -68,7 +75,8 @@ fn near(images: &Images, indices: &[u32]) -> Vec<(u32, u32)> {
                 .around(place)
                 .filter(|&other| {
                     (other as usize) < place
-                        && squared_distance(features.row(place), features.row(other as usize)) <= NEAR * NEAR
+                        && within(&projections, place, other as usize)
+                        && within(&features, place, other as usize)
                         && alike(images, indices[place], indices[other as usize])
                 })
                 .collect();

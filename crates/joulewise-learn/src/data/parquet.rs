@@ -1,6 +1,7 @@
 //! Parquet files with the columns of Hugging Face's image data sets.
 
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -86,7 +87,24 @@ fn part(path: &Path) -> Part {
 }
 
 /// Appends the rows of one file. `classes` takes the names of the classes, if the file tells them.
+///
+/// The library asserts some of what a damaged file can break: such a panic ends here, as the error that it is.
 fn read(path: &Path, pictures: &mut Pictures, classes: &mut Option<Vec<String>>) -> Result<(), DataError> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let read = panic::catch_unwind(AssertUnwindSafe(|| read_rows(path, pictures, classes)));
+    panic::set_hook(hook);
+    read.unwrap_or_else(|_| {
+        let wrong = "not a sound Parquet file: its pages contradict each other";
+        Err(DataError::of(DataErrorKind::Malformed, path, wrong, "download or copy it again"))
+    })
+}
+
+fn read_rows(
+    path: &Path,
+    pictures: &mut Pictures,
+    classes: &mut Option<Vec<String>>,
+) -> Result<(), DataError> {
     let broken = |error: ParquetError| {
         DataError::of(
             DataErrorKind::Malformed,

@@ -59,7 +59,7 @@ impl Practice for DataSubset {
         let keep = keep.min(distinct.len());
         let seed = cx.seed;
         let (covering, choose) = cx.stage("coreset", &[deduplicate], |_| {
-            Ok(data::coreset(images, &distinct, task.classes(), keep))
+            Ok(data::coreset(images, &distinct, task.classes(), keep, seed))
         })?;
         let random = data::stratified_subset(&distinct, &images.labels, keep, seed);
 
