@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use crate::output::Stream;
@@ -142,6 +143,7 @@ impl<'a> Command<'a> {
         let mut child = self.spawn()?;
         let pid = child.id() as i32;
         let target = if self.has_own_group { -pid } else { pid };
+        let _running = self.has_own_group.then(|| Running::group(pid));
         if let Some(forwarding) = &forwarding {
             forwarding.to(target);
         }
@@ -236,6 +238,33 @@ impl<'a> Command<'a> {
         };
         let poll = if must_poll { Some(POLL_PERIOD) } else { self.cancel.map(|_| CANCEL_LATENCY) };
         next.into_iter().chain(poll).min()
+    }
+}
+
+/// Process groups of the commands that run now.
+static RUNNING: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Kills every command that runs in a group of its own, for a process that is about to exit and cannot wait for
+/// them.
+pub fn kill_running() {
+    for group in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        sys::kill(-group, libc::SIGKILL);
+    }
+}
+
+/// A group is one of [`RUNNING`] while this lives.
+struct Running(i32);
+
+impl Running {
+    fn group(group: i32) -> Self {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+        Self(group)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| *group != self.0);
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Candidate {
     pub model: Option<Arc<Model>>,
     /// The user's own model file, relative to the run folder, for command tasks.
     pub artifact: Option<PathBuf>,
+    /// Whether its network may differ from the baseline's, so that an inference of it has a price of its own.
+    pub has_own_network: bool,
     /// The hyperparameters that it was trained with.
     pub hyper: Option<Hyperparameters>,
     /// Ledger entries that it is made from: their joules are its cost to make.
@@ -88,6 +90,7 @@ impl Candidate {
             reason: String::new(),
             model: None,
             artifact: None,
+            has_own_network: true,
             hyper: None,
             depends_on: Vec::new(),
             training: Vec::new(),

@@ -1,8 +1,9 @@
 //! `joulewise improve` on a training that is the user's own command, from the baseline to the report.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -79,6 +80,15 @@ impl Project {
         stderr
     }
 
+    /// The process of a training that has written its id to `waiting`.
+    fn waiting(&self) -> PathBuf {
+        let text = eventually(|| {
+            let text = fs::read_to_string(self.folder.path().join("waiting")).ok()?;
+            text.ends_with('\n').then_some(text)
+        });
+        PathBuf::from(format!("/proc/{}", text.trim()))
+    }
+
     fn runs(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.folder.path().join("runs")) else { return Vec::new() };
         entries.map(|entry| entry.unwrap().path()).collect()
@@ -146,7 +156,8 @@ fn eval_stands_for_the_test_and_deploy_prices_inference() {
         assert_eq!(model["metrics"]["accuracy"]["select"], 0.9);
         assert!(model["energy_per_inference_j"]["by_batch"]["64"]["value"].as_f64().unwrap() > 0.0);
     }
-    assert!(candidate(&result, "early-stopping")["cpu_ratio"]["value"].as_f64().unwrap() > 0.0);
+    let ratio = &candidate(&result, "early-stopping")["cpu_ratio"];
+    assert_eq!((ratio["low"].as_f64(), ratio["high"].as_f64()), (Some(1.0), Some(1.0)), "{ratio}");
 }
 
 #[test]
@@ -156,11 +167,16 @@ fn placeholders_bring_practices_in() {
         command = "sh train.sh {lr} {epochs} {model} {width} {subset} {teacher}"
         lr = 0.1
         epochs = 4
+
+        [deploy]
+        command = "sh deploy.sh {model}"
     "#;
     let result = Project::new(recipe, TRAIN).result(&["--practices", "smaller-network,distil,tune"]);
     for name in ["smaller-network-0.5", "distil", "tune"] {
         assert_eq!(candidate(&result, name)["status"], "holds");
     }
+    let ratio = &candidate(&result, "smaller-network-0.5")["cpu_ratio"];
+    assert!(ratio["low"].as_f64() < ratio["high"].as_f64(), "another network is measured: {ratio}");
     let upstream = |name: &str| candidate(&result, name)["depends_on"].as_array().unwrap().len();
     assert!(upstream("distil") > upstream("smaller-network-0.5"), "the teacher is upstream of the student");
 }
@@ -190,6 +206,10 @@ fn a_baseline_that_fails_is_one_error_and_leaves_nothing() {
     let hanging = Project::new(RECIPE, "sleep 60");
     assert!(hanging.error(&["--set", "train.timeout_s=1"]).contains("did not end within 1 s"));
 
+    let deploy = format!("{RECIPE}\n[deploy]\ncommand = 'sh -c \"exit 5\"'\n");
+    let error = Project::new(&deploy, TRAIN).error(&[]);
+    assert!(error.contains("the baseline's model cannot be run") && error.contains("exit code 5"), "{error}");
+
     let nan = Project::new(RECIPE, r#"echo '{"accuracy": NaN}'"#);
     assert!(nan.error(&[]).contains("at learning rate 0.1"));
 }
@@ -212,16 +232,11 @@ fn an_interrupt_stops_the_command_and_leaves_a_report_that_can_be_continued() {
     let project = Project::new(RECIPE, &waits);
     let args = ["--practices", "early-stopping"];
     let child = project.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let waiting = project.folder.path().join("waiting");
-    while !fs::read_to_string(&waiting).is_ok_and(|text| text.ends_with('\n')) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupt.success());
+    let training = project.waiting();
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
-    let training = fs::read_to_string(&waiting).unwrap();
-    assert!(!PathBuf::from(format!("/proc/{}", training.trim())).exists(), "the training goes on");
+    assert!(!training.exists(), "the training goes on");
 
     let run = project.runs().remove(0);
     let partial: Value = serde_json::from_slice(&fs::read(run.join("result.json")).unwrap()).unwrap();
@@ -240,4 +255,39 @@ fn an_interrupt_stops_the_command_and_leaves_a_report_that_can_be_continued() {
     assert_eq!(result["state"], "complete");
     assert_eq!(candidate(&result, "early-stopping")["status"], "holds");
     assert_partition(&result);
+}
+
+#[test]
+fn a_second_interrupt_ends_a_command_that_does_not_want_to_end() {
+    let stubborn = "trap '' TERM; echo $$ > waiting; while :; do sleep 0.1; done";
+    let project = Project::new(RECIPE, stubborn);
+    let mut child = project.command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let training = project.waiting();
+    interrupt(&child);
+    // The first interrupt is answered, so that the second cannot be taken for it.
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("press Ctrl-C again")));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    eventually(|| (!training.exists() || is_dead(&training)).then_some(()));
+}
+
+/// What `look` sees, once it sees it.
+fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..3000 {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("it never came");
+}
+
+fn interrupt(child: &Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// Whether a process has ended and only waits to be reaped by whoever adopted it.
+fn is_dead(process: &Path) -> bool {
+    fs::read_to_string(process.join("stat")).is_ok_and(|stat| stat.contains(") Z"))
 }

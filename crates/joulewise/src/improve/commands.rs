@@ -15,15 +15,15 @@ use crate::recipe::Budget;
 use crate::task::template::Values;
 use crate::task::{CommandTask, Deployed, TaskError, TaskErrorKind};
 
-/// Turns that every model is run for: each may take seconds to start.
-const ROUNDS: usize = 3;
+/// Turns that every network is run for: the fewest of which the lowest and the highest ratio are an interval of
+/// 95 %.
+const ROUNDS: usize = 6;
 
 /// Trains as the user does today. Anything that fails here would fail later and cost more, so a model is run once
 /// as well where there is a command for it.
 pub(super) fn baseline(task: &CommandTask, cx: &mut Context<'_>) -> Result<Candidate, Setback> {
-    // The run's folder goes when there is no baseline, and the output with it.
     let attempt = command::train("train", &[], task, &Values::new(), cx)?;
-    let trained = attempt.result.map_err(TaskError::without_log)?;
+    let trained = attempt.result.map_err(|error| fatal("the baseline cannot be trained", error))?;
     let mut candidate = command::candidate("baseline", task, &trained, &attempt.out);
     candidate.practices.clear();
     candidate.made_by(attempt.entry);
@@ -31,12 +31,20 @@ pub(super) fn baseline(task: &CommandTask, cx: &mut Context<'_>) -> Result<Candi
     if let Some(model) = &candidate.artifact {
         let out = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name("deploy")));
         let model = cx.absolute(model);
-        let (deployed, _) = cx.stage("deploy", &[attempt.entry], |cx| {
-            Ok(task.deploy(&model, cx.batch, &out, cx.cancel).map_err(TaskError::without_log)?)
+        cx.stage("deploy", &[attempt.entry], |cx| {
+            task.deploy(&model, cx.batch, &out, cx.cancel)
+                .map_err(|error| fatal("the baseline's model cannot be run", error))
         })?;
-        drop(deployed);
     }
     Ok(candidate)
+}
+
+/// Why there is no run. Its folder goes, and the output of the command with it.
+fn fatal(what: &str, error: TaskError) -> Setback {
+    match error.kind() {
+        TaskErrorKind::Cancelled => Setback::Cancelled,
+        _ => Setback::Failed(format!("{what}: {}", error.without_log())),
+    }
 }
 
 /// What `budget` is in epochs of the baseline, of which the training is on the ledger as `training`.
@@ -70,7 +78,8 @@ pub(super) fn decide(candidate: &mut Candidate, baseline: &Candidate, task: &Com
     );
 }
 
-/// What an inference of every model costs, all in turns. A model that does not run has no price, and says why.
+/// What an inference of every network costs, all in turns; a candidate with the baseline's network has its price. A
+/// model that does not run has none, and says why.
 pub(super) fn price(
     task: &CommandTask,
     candidates: &mut [Candidate],
@@ -79,7 +88,8 @@ pub(super) fn price(
     let mut slices: Vec<Vec<Slice>> = vec![Vec::new(); candidates.len()];
     for round in 0..ROUNDS {
         // Every other round runs backwards, so that a drift of the machine favours nobody.
-        let mut order: Vec<usize> = (0..candidates.len()).collect();
+        let mut order: Vec<usize> =
+            (0..candidates.len()).filter(|&i| i == 0 || candidates[i].has_own_network).collect();
         if round % 2 == 1 {
             order.reverse();
         }
@@ -92,11 +102,17 @@ pub(super) fn price(
             }
         }
     }
-    let price = |slices: &Vec<Slice>| {
-        let batches = vec![(cx.batch, Price::of(slices))];
-        (slices.len() == ROUNDS).then_some(Priced { batches, threads: None })
-    };
-    Ok(slices.iter().map(|slices| if slices.is_empty() { None } else { price(slices) }).collect())
+    let mut prices = Vec::new();
+    for (index, candidate) in candidates.iter_mut().enumerate() {
+        let shares = index > 0 && !candidate.has_own_network && candidate.artifact.is_some();
+        let slices = &slices[if shares { 0 } else { index }];
+        let price = (slices.len() == ROUNDS).then(|| Price::of(slices));
+        if shares && price.is_some() {
+            candidate.note("inference", "priced as the baseline's: its training leaves the network as it is");
+        }
+        prices.push(price.map(|price| Priced { batches: vec![(cx.batch, price)], threads: None }));
+    }
+    Ok(prices)
 }
 
 /// One turn of a candidate's model; none where there is nothing to run or it fails.

@@ -12,6 +12,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(super) fn listen() -> Result<&'static AtomicBool> {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            // Commands run in groups of their own, which the terminal does not interrupt.
+            joulewise_meter::command::kill_running();
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
         let text = "\nstopping at the next batch and keeping what is done; press Ctrl-C again to stop now\n";

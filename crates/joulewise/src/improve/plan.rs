@@ -18,6 +18,8 @@ pub(super) struct Plan {
     /// Epochs of the baseline for each practice.
     pub(super) budget: Budget,
     epochs: f64,
+    /// Whether the shares are only proportions of a budget in joules or time.
+    is_relative: bool,
     /// Unknown where a command trains, before it has.
     prediction: Option<Prediction>,
 }
@@ -71,6 +73,7 @@ impl Plan {
             name: recipe.name.clone(),
             budget: Budget::divide(epochs, weights),
             epochs: baseline,
+            is_relative: prediction.is_none() && !matches!(recipe.search.budget, recipe::Budget::Share(_)),
             prediction,
         })
     }
@@ -123,6 +126,10 @@ impl fmt::Display for Plan {
         f.write_str("epochs are those of the baseline; ")?;
         match &self.prediction {
             Some(_) => writeln!(f, "time and energy are modelled from counted operations"),
+            None if self.is_relative => writeln!(
+                f,
+                "the shares are proportions, which the budget scales when the baseline has shown what an epoch takes"
+            ),
             None => writeln!(f, "what one of them takes is known when the baseline has run"),
         }
     }

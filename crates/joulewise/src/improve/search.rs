@@ -136,10 +136,7 @@ impl<'a> Search<'a> {
 
     fn run_baseline(&mut self, task: &CommandTask) -> Result<(), Stop> {
         let mut cx = self.context("baseline", &[]);
-        let candidate = commands::baseline(task, &mut cx).map_err(|setback| match setback {
-            Setback::Cancelled => Stop::Cancelled,
-            other => Stop::Failed(anyhow!("the baseline cannot be trained: {other}")),
-        })?;
+        let candidate = commands::baseline(task, &mut cx)?;
         drop(cx);
         if let Some(record) = self.ledger.iter().find(|record| candidate.training.contains(&record.id)) {
             let epochs = commands::affordable_epochs(self.recipe.search.budget, task, record);

@@ -9,7 +9,7 @@ use super::Setback;
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::metrics::Metrics;
-use crate::task::template::Values;
+use crate::task::template::{Placeholder, Values};
 use crate::task::{CommandTask, TaskError, TaskErrorKind, Trained};
 
 /// The folder of a run in which each execution of a command has its `{out}`, called after its stage.
@@ -76,14 +76,17 @@ pub fn retrain(
     let attempt = train(name, depends_on, task, values, cx)?;
     let trained = attempt.result?;
     let mut candidate = candidate(practice, task, &trained, &attempt.out);
+    candidate.has_own_network = values.contains_key(&Placeholder::Width);
     depends_on.iter().for_each(|&entry| candidate.upstream(entry));
     candidate.made_by(attempt.entry);
     Ok(candidate)
 }
 
-/// A candidate from what a training in the folder `out` of the run gave.
+/// A candidate from what a training of the baseline's network in the folder `out` of the run gave.
 pub fn candidate(practice: &str, task: &CommandTask, trained: &Trained, out: &Path) -> Candidate {
     let file = trained.model.as_ref().and_then(|model| model.file_name());
     let curve = trained.curve.iter().filter_map(|metrics| metrics.get(task.goal()).copied()).collect();
-    Candidate::by_command(practice, file.map(|file| out.join(file)), curve)
+    let mut candidate = Candidate::by_command(practice, file.map(|file| out.join(file)), curve);
+    candidate.has_own_network = false;
+    candidate
 }

@@ -133,9 +133,12 @@ pub fn metric(result: &RunResult, value: f64) -> String {
     if is_fraction(result) { format!("{:.2}\u{a0}%", value * 100.0) } else { three_figures(value) }
 }
 
-/// An interval of the run's metric, as in `90.9 – 92.0 %`.
+/// An interval of the run's metric, as in `90.9 – 92.0 %`. One without width stands for none, as of a value that a
+/// command reported.
 pub fn metric_interval(result: &RunResult, low: f64, high: f64) -> String {
-    if is_fraction(result) {
+    if low == high {
+        "interval unknown".to_owned()
+    } else if is_fraction(result) {
         format!("{:.1} – {:.1}\u{a0}%", low * 100.0, high * 100.0)
     } else {
         format!("{} – {}", three_figures(low), three_figures(high))
