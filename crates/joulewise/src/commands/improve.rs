@@ -68,7 +68,7 @@ pub struct Improve {
     pub dry_run: bool,
 
     /// Continue an interrupted run: its id, the start of its id, or @last
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["file", "dry_run"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = RECIPE_FLAGS)]
     pub resume: Option<String>,
 
     /// The folder that run folders are made in
@@ -103,6 +103,26 @@ pub struct Improve {
     #[arg(long)]
     pub strict: bool,
 }
+
+/// What a run that goes on has in its own recipe.
+const RECIPE_FLAGS: [&str; 16] = [
+    "file",
+    "data",
+    "model",
+    "epochs",
+    "max_drop",
+    "metric",
+    "worth",
+    "inferences",
+    "retrainings",
+    "budget",
+    "seeds",
+    "dry_run",
+    "set",
+    "practices",
+    "skip_bad",
+    "threads",
+];
 
 const EXAMPLES: &str = "\
 Examples:

@@ -43,10 +43,7 @@ impl Progress {
         let name = self.names.get(&stage).map_or("", String::as_str);
         let share =
             if of == 0 { String::new() } else { format!("{:>4.0} %", 100.0 * done as f64 / of as f64) };
-        let metric = self
-            .metric
-            .as_ref()
-            .map_or(String::new(), |(name, value)| format!("  {name} {:.2} %", 100.0 * value));
+        let metric = self.metric.as_ref().map_or(String::new(), |(name, value)| metric(name, *value));
         self.bar.set_message(format!("{name:<32}{share}{metric}  {}  {}", Joules(self.energy_j), self.left));
     }
 }
@@ -60,10 +57,7 @@ impl Observer for Progress {
                 self.draw(*id, 0, 0);
             }
             EventKind::StageClosed { name, energy, wall_s, .. } if *wall_s >= 0.05 => {
-                let metric = self
-                    .metric
-                    .take()
-                    .map_or(String::new(), |(name, value)| format!("  {name} {:.2} %", 100.0 * value));
+                let metric = self.metric.take().map_or(String::new(), |(name, value)| metric(&name, value));
                 self.say(&format!(
                     "  {name:<32} {wall_s:>6.1} s  {:>9}{metric}",
                     Joules(energy.value).to_string()
@@ -91,5 +85,14 @@ impl Observer for Progress {
             EventKind::Finished => self.bar.finish_and_clear(),
             _ => {}
         }
+    }
+}
+
+/// An accuracy as a percentage, anything else as it is.
+fn metric(name: &str, value: f64) -> String {
+    if name.contains("acc") && (0.0..=1.0).contains(&value) {
+        format!("  {name} {:.2} %", 100.0 * value)
+    } else {
+        format!("  {name} {value:.4}")
     }
 }

@@ -60,7 +60,7 @@ fn knee_clause(result: &RunResult, best: &Candidate) -> String {
         Some(knee) if knee.name == best.name => ", and is the knee of the front as well".to_owned(),
         Some(knee) => {
             let loss = match knee.status {
-                Status::Drops => ", which drops too far",
+                Status::Drops => ", which is not shown to hold",
                 _ => "",
             };
             let gain = result.gain_of(knee).map_or(String::new(), |gain| {

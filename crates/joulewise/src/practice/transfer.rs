@@ -24,7 +24,7 @@ use joulewise_learn::data::{Alphabet, Normalise, glyphs_of};
 use joulewise_learn::engine::Inference;
 use joulewise_learn::random::Stream;
 use joulewise_learn::train::schedule::Schedule;
-use joulewise_learn::train::{self, Control, Examples as _, Features, Pictures, Split};
+use joulewise_learn::train::{self, Control, Examples as _, Features, Pictures, Split, Tick};
 use joulewise_learn::{Graph, Model, Node, Op, Tensor, Weights};
 
 use super::{Card, Practice, Setback};
@@ -74,7 +74,7 @@ impl Practice for Transfer {
         let Some(head) = Head::of(&trunk) else {
             return Err(Setback::Skipped("the network does not end in a linear classifier".into()));
         };
-        let (probed, probe) = cx.stage("probe", &[pretrained], |_| linear_probe(task, &trunk, &head))?;
+        let (probed, probe) = cx.stage("probe", &[pretrained], |cx| linear_probe(task, &trunk, &head, cx))?;
 
         let mut hyper = task.hyper.clone();
         hyper.schedule = Schedule::OneCycle;
@@ -134,7 +134,7 @@ impl Head {
 }
 
 /// `trunk` with a classifier fitted to its features of the task's images.
-fn linear_probe(task: &GraphTask, trunk: &Model, head: &Head) -> Result<Model, Setback> {
+fn linear_probe(task: &GraphTask, trunk: &Model, head: &Head, cx: &Context<'_>) -> Result<Model, Setback> {
     let mut cut = trunk.clone();
     cut.graph.output.clone_from(&head.features);
     let end = cut.graph.nodes.iter().position(|n| n.output == head.features).map_or(0, |i| i + 1);
@@ -157,8 +157,8 @@ fn linear_probe(task: &GraphTask, trunk: &Model, head: &Head) -> Result<Model, S
     hyper.flip = false;
     let classifier = linear_classifier(head.width, task.classes(), hyper.seed);
     let split = Split { train: &task.splits.train, select: &[] };
-    let fitted =
-        train::fit(&task.cpu, &classifier, &examples, split, &hyper, None, &mut |_| Control::Continue)?;
+    let mut watch = |_: Tick<'_>| if cx.check().is_ok() { Control::Continue } else { Control::Cancel };
+    let fitted = train::fit(&task.cpu, &classifier, &examples, split, &hyper, None, &mut watch)?;
     let mut probed = trunk.clone();
     for (name, of) in [(&head.weight, "weight"), (&head.bias, "bias")] {
         if let Some(tensor) = fitted.model.weights.get(of) {
