@@ -49,7 +49,7 @@ pub struct Lines<'a> {
 impl Lines<'_> {
     /// Draws the chart into `frame`.
     pub fn draw(&self, out: &mut String, frame: Frame) -> fmt::Result {
-        let most = if frame.is_narrow() { 13 } else { 26 };
+        let most = if frame.is_narrow() { 14 } else { (frame.width as usize / 21).min(26) };
         let names: Vec<String> = self.series.iter().map(|series| shortened(series.label, most)).collect();
         let margin = names.iter().map(|name| label::width(name)).fold(0.0, f64::max) + 26.0;
         let area = axis::plot_area(frame, margin);
