@@ -13,7 +13,9 @@ pub(crate) fn keep(name: &str, title: &str, page: &str) -> Result<PathBuf> {
     let date = text("date", &["--utc", "+%Y-%m-%d"])?;
     let commit = text("git", &["describe", "--always", "--dirty", "--exclude=*"])?;
     let page = format!("# {title}\n\n{date}, commit {commit}, {}\n\n{page}", machine());
-    let path = root().join(format!("benches/results/{date}-{name}.md"));
+    let folder = root().join("benches/results");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(format!("{date}-{name}.md"));
     std::fs::write(&path, &page).with_context(|| format!("cannot write {}", path.display()))?;
     std::io::stdout().lock().write_all(page.as_bytes())?;
     say(&format!("kept as {}", path.display()));
