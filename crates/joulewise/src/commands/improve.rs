@@ -105,7 +105,7 @@ pub struct Improve {
 }
 
 /// What a run that goes on has in its own recipe.
-const RECIPE_FLAGS: [&str; 16] = [
+const RECIPE_FLAGS: [&str; 15] = [
     "file",
     "data",
     "model",
@@ -121,7 +121,6 @@ const RECIPE_FLAGS: [&str; 16] = [
     "set",
     "practices",
     "skip_bad",
-    "threads",
 ];
 
 const EXAMPLES: &str = "\

@@ -21,7 +21,7 @@ use joulewise_meter::{Session, Summary};
 use crate::commands::improve::Improve;
 use crate::costs::Costs;
 use crate::hint::Hint as _;
-use crate::recipe::Recipe;
+use crate::recipe::{Override, Recipe};
 use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};
 use crate::task::graph::GraphTask;
@@ -35,7 +35,10 @@ use state::State;
 pub fn improve(args: &Improve) -> Result<ExitCode> {
     let resumed = args.resume.as_deref().map(|id| resume(&args.out, id)).transpose()?;
     let recipe = match &resumed {
-        Some((run, _)) => Recipe::load(Some(&run.path(run::RECIPE)), [])?,
+        Some((run, _)) => {
+            let threads = args.threads.map(|n| Override::parse(&format!("train.threads={n}"))).transpose()?;
+            Recipe::load(Some(&run.path(run::RECIPE)), threads)?
+        }
         None => args.recipe()?,
     };
     let chosen = plan::practices(&recipe)?;
