@@ -3,6 +3,8 @@
 //! Names, shapes and parameter layouts are those of ONNX (`NCHW`, weights `[out, in, kh, kw]` and
 //! `[out, in]`), without the batch dimension: engines choose their own layout when they compile.
 
+use std::collections::BTreeSet;
+
 use crate::tensor::Weights;
 
 /// What a [`Node`] computes. Inputs are listed in ONNX's order.
@@ -121,6 +123,14 @@ pub struct Model {
     pub graph: Graph,
     /// The parameters, under the names that the nodes use.
     pub weights: Weights,
+}
+
+impl Model {
+    /// Forgets the parameters that no node reads.
+    pub fn drop_unused_weights(&mut self) {
+        let used: BTreeSet<&String> = self.graph.nodes.iter().flat_map(|n| &n.inputs).collect();
+        self.weights.0.retain(|name, _| used.contains(name));
+    }
 }
 
 impl Graph {

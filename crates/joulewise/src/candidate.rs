@@ -7,6 +7,7 @@ use joulewise_learn::Model;
 use joulewise_learn::train::Hyperparameters;
 use serde::{Deserialize, Serialize};
 
+use crate::result::Imported;
 pub use crate::result::Status;
 
 /// How a candidate is meant to be run.
@@ -41,6 +42,8 @@ pub struct Candidate {
     pub depends_on: Vec<u32>,
     /// Ledger entries that training it again would repeat: their joules are its `training_j`.
     pub training: Vec<u32>,
+    /// What it starts from that was trained elsewhere.
+    pub imported: Option<Imported>,
     /// How it is to be run; `None` means as the baseline is.
     pub deployment: Option<Deployment>,
     /// The metric on the select split.
@@ -63,6 +66,7 @@ impl Candidate {
         candidate.practices = from.practices.iter().cloned().chain([practice.to_owned()]).collect();
         candidate.depends_on.clone_from(&from.depends_on);
         candidate.training.clone_from(&from.training);
+        candidate.imported.clone_from(&from.imported);
         candidate.hyper.clone_from(&from.hyper);
         candidate
     }
@@ -94,6 +98,7 @@ impl Candidate {
             hyper: None,
             depends_on: Vec::new(),
             training: Vec::new(),
+            imported: None,
             deployment: None,
             select: None,
             curve: Vec::new(),

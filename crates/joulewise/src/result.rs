@@ -1,9 +1,10 @@
 //! `result.json`, schema 1: what a run found and what it cost. Everything that reports is a reader of it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 pub use joulewise_meter::Caveat;
-use joulewise_meter::Energy;
+use joulewise_meter::{Energy, Method};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -116,8 +117,11 @@ pub struct Candidate {
     pub cpu_ratio: Option<Ratio>,
     /// Running the winning recipe once.
     pub training_j: Option<Energy>,
-    /// Everything upstream of the candidate.
+    /// Everything upstream of the candidate; absent where it is unknown.
     pub cost_to_make_j: Option<Energy>,
+    /// What it starts from that was trained elsewhere, whose cost is part of `cost_to_make_j`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// After how many inferences it has paid for itself.
     pub break_even: BreakEven,
     /// Cost of the whole life: once + retrainings · training + inferences · energy per inference.
@@ -127,6 +131,23 @@ pub struct Candidate {
     /// Further facts in the practice's own words, as in `("epochs", "6 of 12")`.
     #[serde(default)]
     pub notes: Vec<(String, String)>,
+}
+
+/// A network that was trained elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its file.
+    pub file: PathBuf,
+    /// What training it has cost, in joules, as the user states it; absent where that is unknown.
+    pub energy_j: Option<f64>,
+}
+
+impl Imported {
+    /// What was made with it cost in all, `here` being the part that was metered; `None` where its own is unknown.
+    pub fn with(&self, here: Energy) -> Option<Energy> {
+        let stated = self.energy_j?;
+        Some(here + Energy { value: stated, low: stated, high: stated, method: Method::Modelled })
+    }
 }
 
 /// Energies by batch size; the keys are decimal numbers.

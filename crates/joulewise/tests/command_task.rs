@@ -291,3 +291,56 @@ fn interrupt(child: &Child) {
 fn is_dead(process: &Path) -> bool {
     fs::read_to_string(process.join("stat")).is_ok_and(|stat| stat.contains(") Z"))
 }
+
+/// As TRAIN, with a model to start from and a seed that moves the accuracy.
+const SEEDED: &str = r#"
+seed=$1 epochs=$2 init=$3 model=$4
+test -z "$init" || test -s "$init" || exit 3
+awk -v seed="$seed" -v epochs="$epochs" -v init="$init" 'BEGIN {
+    for (i = 0; i < 100000 * epochs; i++) work += i
+    printf "{\"accuracy\": %.4f}\n", 0.9 + 0.01 * seed + (init == "" ? 0 : 0.005)
+}'
+echo "weights" > "$model"
+"#;
+
+const SEEDED_RECIPE: &str = r#"
+[train]
+command = "sh train.sh {seed} {epochs} {init} {model}"
+epochs = 8
+"#;
+
+#[test]
+fn a_training_starts_from_what_the_recipe_names() {
+    let project = Project::new(&format!("{SEEDED_RECIPE}[transfer]\ntrunk = \"trunk.pt\"\n"), SEEDED);
+    fs::write(project.folder.path().join("trunk.pt"), "trained elsewhere").unwrap();
+    let unknown = project.result(&["--practices", "transfer"]);
+    let made = candidate(&unknown, "transfer");
+    assert_eq!(made["status"], "holds", "{made:#}");
+    assert!(made["imported"]["file"].as_str().unwrap().ends_with("/trunk.pt"), "{made:#}");
+    assert!(made["cost_to_make_j"].is_null() && made["life_cost_j"].is_null(), "{made:#}");
+    assert!(made["training_j"]["value"].as_f64() < unknown["baseline"]["training_j"]["value"].as_f64());
+
+    let stated = project.result(&["--practices", "transfer", "--set", "transfer.trunk_j=1e6"]);
+    let made = candidate(&stated, "transfer");
+    assert!(made["cost_to_make_j"]["value"].as_f64() > Some(1e6), "{made:#}");
+    assert_partition(&stated);
+}
+
+#[test]
+fn a_training_that_cannot_start_from_anything_says_so() {
+    let project = Project::new(SEEDED_RECIPE, SEEDED);
+    let result = project.result(&["--practices", "transfer"]);
+    let skipped = candidate(&result, "transfer");
+    assert_eq!(skipped["status"], "skipped");
+    assert!(skipped["reason"].as_str().unwrap().contains("transfer.trunk"), "{skipped:#}");
+}
+
+#[test]
+fn other_seeds_show_how_far_chance_moves_the_metric() {
+    let project = Project::new(SEEDED_RECIPE, SEEDED);
+    let result = project.result(&["--practices", "tune", "--seeds", "3"]);
+    let notes = result["baseline"]["notes"].as_array().unwrap();
+    let note = notes.iter().find(|note| note[0] == "other seeds").unwrap();
+    assert_eq!(note[1], "3 trainings: 0.9200 on average, deviation 0.0100");
+    assert_partition(&result);
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use joulewise_learn::{Model, Values, builders, onnx};
 use serde_json::Value;
 
 /// A task that a debug build trains in a second.
@@ -242,4 +243,72 @@ fn a_misspelt_name_has_a_hint() {
         assert_eq!(ended.status.code(), Some(2), "{arguments}: {stderr}");
         assert!(stderr.contains(error) && stderr.contains(&format!("hint: {hint}")), "{arguments}: {stderr}");
     }
+}
+
+/// The ONNX file of a network for glyphs, with `change` made to its parameters.
+fn onnx_file(name: &str, change: impl Fn(&mut f32)) -> PathBuf {
+    let mut model: Model = builders::build("lenet", [1, 28, 28], 6, 0.25, 5).unwrap();
+    for tensor in model.weights.0.values_mut() {
+        if let Values::F32(values) = &mut tensor.values {
+            values.iter_mut().for_each(&change);
+        }
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    onnx::save(&model, &path).unwrap();
+    path
+}
+
+fn improved(name: &str, arguments: &str) -> Value {
+    let out = out(name);
+    let ended = output(&format!("improve {TINY} --budget 30 --json --out {} {arguments}", out.display()));
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    serde_json::from_slice(&ended.stdout).unwrap()
+}
+
+fn candidate<'a>(result: &'a Value, name: &str) -> &'a Value {
+    let named = |model: &&Value| model["name"] == name;
+    result["candidates"].as_array().unwrap().iter().find(named).unwrap_or_else(|| panic!("{result:#}"))
+}
+
+#[test]
+fn the_architecture_can_be_that_of_an_onnx_file() {
+    let file = onnx_file("architecture.onnx", |_| {});
+    let arguments = format!("--model {} --set model.width=1 --practices smaller-network", file.display());
+    let given = improved("architecture", &arguments);
+    let named = improved("named", "--practices smaller-network");
+    for index in [0, 1] {
+        let (given, named) = (models(&given)[index], models(&named)[index]);
+        assert_eq!(given["parameters"], named["parameters"]);
+        assert_eq!(given["metrics"], named["metrics"], "trained from the same parameters");
+    }
+}
+
+#[test]
+fn a_trunk_from_an_onnx_file_costs_what_is_stated_or_is_unknown() {
+    let file = onnx_file("trunk.onnx", |_| {});
+    let arguments = format!("--practices transfer --set transfer.trunk={:?}", file.display().to_string());
+    let unknown = improved("trunk-unknown", &arguments);
+    let made = candidate(&unknown, "transfer");
+    assert!(made["model"].is_string() && made["training_j"].is_object(), "{made:#}");
+    assert!(made["cost_to_make_j"].is_null() && made["life_cost_j"].is_null(), "{made:#}");
+    let stages: Vec<&str> =
+        unknown["ledger"]["entries"].as_array().unwrap().iter().filter_map(|e| e["stage"].as_str()).collect();
+    assert!(stages.contains(&"transfer/probe") && !stages.contains(&"transfer/pretrain"), "{stages:?}");
+
+    let stated = improved("trunk-stated", &format!("{arguments} --set transfer.trunk_j=5000"));
+    let made = candidate(&stated, "transfer");
+    assert!(made["cost_to_make_j"]["value"].as_f64() > Some(5000.0), "{made:#}");
+}
+
+#[test]
+fn what_diverges_fails_alone_and_names_step_and_learning_rate() {
+    let file = onnx_file("diverging.onnx", |value| *value *= 1e12);
+    let arguments = format!("--set transfer.trunk={:?}", file.display().to_string());
+    let result = improved("diverging", &format!("{arguments} --practices transfer,smaller-network"));
+    let failed = candidate(&result, "transfer");
+    assert_eq!(failed["status"], "failed", "{failed:#}");
+    let reason = failed["reason"].as_str().unwrap();
+    assert!(reason.contains("step") && reason.contains("learning rate"), "{reason}");
+    assert!(candidate(&result, "smaller-network-0.5")["model"].is_string(), "the others go on");
+    assert_eq!(result["state"], "complete");
 }

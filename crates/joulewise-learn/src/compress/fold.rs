@@ -1,7 +1,5 @@
 //! Batch normalisation folded into the convolution before it.
 
-use std::collections::BTreeSet;
-
 use crate::graph::{Graph, Model, Node, Op};
 use crate::tensor::{Tensor, Weights};
 
@@ -15,7 +13,7 @@ pub fn fold_batchnorm(model: &Model) -> Model {
         let Some(index) = foldable(&folded.graph, norm) else { continue };
         fold_pair(&mut folded, index, norm);
     }
-    drop_unused(&mut folded);
+    folded.drop_unused_weights();
     folded
 }
 
@@ -86,12 +84,6 @@ fn fresh_name(weights: &Weights, wanted: &str) -> String {
         name.push('_');
     }
     name
-}
-
-/// Forgets the parameters that no node reads any more.
-pub(super) fn drop_unused(model: &mut Model) {
-    let used: BTreeSet<&String> = model.graph.nodes.iter().flat_map(|n| &n.inputs).collect();
-    model.weights.0.retain(|name, _| used.contains(name));
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 
 use super::calibrate::Ranges;
-use super::fold::drop_unused;
 use crate::graph::{Graph, Model, Node, Op};
 use crate::shape::{self, GraphError};
 use crate::tensor::{Tensor, Values, Weights};
@@ -49,7 +48,7 @@ pub fn quantise(model: &Model, ranges: &Ranges) -> Result<Model, GraphError> {
     }
     let Rewrite { weights, nodes, .. } = rewrite;
     let mut quantised = Model { graph: Graph { nodes, ..graph }, weights };
-    drop_unused(&mut quantised);
+    quantised.drop_unused_weights();
     Ok(quantised)
 }
 

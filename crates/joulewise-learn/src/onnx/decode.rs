@@ -184,8 +184,7 @@ impl<'a> Reader<'a> {
             }
         }
         // What was transposed or reshaped is there twice.
-        let used: BTreeSet<&String> = self.model.graph.nodes.iter().flat_map(|n| &n.inputs).collect();
-        self.model.weights.0.retain(|name, _| used.contains(name));
+        self.model.drop_unused_weights();
         Ok(self.model)
     }
 

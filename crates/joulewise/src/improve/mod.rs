@@ -9,6 +9,7 @@ mod outcome;
 mod plan;
 mod progress;
 mod search;
+mod spread;
 mod state;
 
 use std::io::Write as _;

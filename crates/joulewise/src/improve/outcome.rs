@@ -115,7 +115,9 @@ impl Outcome {
         let mut candidates = self.candidates.clone();
         for (candidate, training) in candidates.iter_mut().zip(&self.training) {
             if matches!(candidate.status, Status::Holds | Status::Drops) {
-                candidate.cost_to_make_j = Some(ledger.energy_of(&ledger.upstream(&candidate.depends_on)));
+                let here = ledger.energy_of(&ledger.upstream(&candidate.depends_on));
+                let imported = candidate.imported.as_ref();
+                candidate.cost_to_make_j = imported.map_or(Some(here), |imported| imported.with(here));
                 candidate.training_j = Some(ledger.energy_of(&training.iter().copied().collect()));
             }
         }
@@ -201,6 +203,7 @@ fn describe(
         cpu_ratio: None,
         training_j: None,
         cost_to_make_j: None,
+        imported: candidate.imported.clone(),
         break_even: BreakEven::NotShown,
         life_cost_j: None,
         model: None,
@@ -261,6 +264,7 @@ pub(super) fn recall(run: &Run, task: &Task, described: &result::Candidate) -> R
     candidate.artifact = artifact.map(PathBuf::from);
     candidate.depends_on.clone_from(&described.depends_on);
     candidate.training.clone_from(&described.training);
+    candidate.imported.clone_from(&described.imported);
     candidate.select = metric.and_then(|m| m.select);
     candidate.judge = metric.and_then(|m| m.judge);
     candidate.notes.clone_from(&described.notes);

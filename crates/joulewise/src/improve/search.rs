@@ -11,6 +11,7 @@ use super::benchmark::{self, Price, Subject};
 use super::commands;
 use super::judge::Loss;
 use super::outcome::{self, Outcome, Tested};
+use super::spread::Spread;
 use super::state::State;
 use crate::candidate::{Candidate, Status};
 use crate::context::Context;
@@ -136,8 +137,9 @@ impl<'a> Search<'a> {
 
     fn run_baseline(&mut self, task: &CommandTask) -> Result<(), Stop> {
         let mut cx = self.context("baseline", &[]);
-        let candidate = commands::baseline(task, &mut cx)?;
+        let mut candidate = commands::baseline(task, &mut cx)?;
         drop(cx);
+        self.repeat(&mut candidate)?;
         if let Some(record) = self.ledger.iter().find(|record| candidate.training.contains(&record.id)) {
             let epochs = commands::affordable_epochs(self.recipe.search.budget, task, record);
             self.state.budget.scale_to(epochs);
@@ -145,6 +147,18 @@ impl<'a> Search<'a> {
         }
         self.state.curve.clone_from(&candidate.curve);
         self.candidates.push(candidate);
+        Ok(())
+    }
+
+    /// Trains the baseline with other seeds too, if the recipe asks for it.
+    fn repeat(&mut self, baseline: &mut Candidate) -> Result<(), Stop> {
+        let seeds = self.recipe.search.seeds;
+        if seeds > 1 {
+            let (task, mut cx) = (self.task, self.context("baseline", &[]));
+            let spread = Spread::over_seeds(task, baseline.select, seeds, &mut cx)?;
+            drop(cx);
+            baseline.note("other seeds", spread.to_string());
+        }
         Ok(())
     }
 
@@ -166,38 +180,13 @@ impl<'a> Search<'a> {
         candidate.select = trained.fitted.epochs.last().and_then(|epoch| epoch.select);
         candidate.reason = "everything is compared with it".into();
         candidate.note("epochs", task.hyper.epochs.to_string());
-        if self.recipe.search.seeds > 1 {
-            let note = self.repeat(task, candidate.select)?;
-            candidate.note("other seeds", note);
-        }
+        self.repeat(&mut candidate)?;
         let right = self.right(&candidate)?;
         candidate.judge = Some(share(&right));
         self.right = right;
         self.candidates.push(candidate);
         self.predict(epoch_s);
         Ok(())
-    }
-
-    /// Trains the baseline again with other seeds: how far chance alone moves the metric.
-    fn repeat(&mut self, task: &GraphTask, first: Option<f64>) -> Result<String, Stop> {
-        let mut metrics: Vec<f64> = first.into_iter().collect();
-        for repetition in 1..self.recipe.search.seeds as u64 {
-            let mut hyper = task.hyper.clone();
-            hyper.seed = hyper.seed.wrapping_add(repetition);
-            let model = task.network(1.0, hyper.seed).map_err(anyhow::Error::from)?;
-            let mut cx = self.context("baseline", &[]);
-            let trained = cx.train(&format!("train-seed-{}", hyper.seed), &[], task, &model, &hyper, None)?;
-            metrics.extend(trained.fitted.select());
-        }
-        let n = metrics.len().max(1) as f64;
-        let mean = metrics.iter().sum::<f64>() / n;
-        let variance = metrics.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        Ok(format!(
-            "{} trainings: {:.2} % on the select images on average, deviation {:.2} points",
-            metrics.len(),
-            100.0 * mean,
-            100.0 * variance.sqrt()
-        ))
     }
 
     /// Whether the baseline is right about each judging image.

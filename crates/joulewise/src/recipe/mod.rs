@@ -19,7 +19,7 @@ pub use joulewise_learn::train::optimiser::Family;
 pub use joulewise_learn::train::schedule::Schedule;
 pub use joulewise_tune::Direction;
 pub use quantity::{Budget, Count, Percent, Worth};
-pub use sections::{Data, Deploy, Eval, Goal, Model, Search, Train};
+pub use sections::{Data, Deploy, Eval, Goal, Model, Search, Train, Transfer};
 
 use crate::hint::Hint as _;
 use document::Document;
@@ -43,6 +43,8 @@ pub struct Recipe {
     pub goal: Goal,
     /// What the search may try and cost.
     pub search: Search,
+    /// What `transfer` starts from.
+    pub transfer: Transfer,
 }
 
 impl Recipe {
@@ -81,10 +83,11 @@ impl Recipe {
         let deploy = Deploy::read(document)?;
         let goal = Goal::read(document)?;
         let search = Search::read(document)?;
+        let transfer = Transfer::read(document)?;
         let mut name = default_name(&data, &model, &train, file);
         document.read("name", &mut name)?;
         document.finish()?;
-        Ok(Self { name, data, model, train, eval, deploy, goal, search })
+        Ok(Self { name, data, model, train, eval, deploy, goal, search, transfer })
     }
 }
 

@@ -16,6 +16,7 @@ use super::document::{Document, did_you_mean};
 use super::quantity::{Budget, Count, Percent, Worth};
 use super::value::choice;
 use crate::hint::Hint as _;
+use crate::result::Imported;
 use crate::task::metrics::MetricsFrom;
 use crate::task::template::{Placeholder, Template};
 
@@ -36,7 +37,8 @@ pub struct Data {
 /// `[model]`: what is trained.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Model {
-    /// The name of a builder, as in `lenet`, or an ONNX file; default: `lenet`.
+    /// The name of a builder, as in `lenet`, or an ONNX file, whose architecture is trained from fresh parameters;
+    /// default: `lenet`.
     pub name: String,
     /// Factor on the width of every hidden layer; default: 1.
     pub width: f64,
@@ -133,6 +135,16 @@ pub struct Search {
     pub practices: Option<Vec<String>>,
 }
 
+/// `[transfer]`: what the practice of that name starts from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Transfer {
+    /// An ONNX file with a trained network or, for a command task, the file that `{init}` stands for; absent: a
+    /// trunk that is trained for this, where there is one.
+    pub trunk: Option<PathBuf>,
+    /// What training it has cost, in joules, if that is known; all of it is charged to who starts from it.
+    pub trunk_j: Option<f64>,
+}
+
 choice!(Family { "sgd" => Sgd, "adam" => Adam, "adamw" => AdamW });
 choice!(Schedule { "constant" => Constant, "step" => Step, "cosine" => Cosine, "one-cycle" => OneCycle });
 choice!(Direction { "max" => Max, "min" => Min });
@@ -161,18 +173,22 @@ impl Model {
         document.read("model.name", &mut model.name)?;
         document.read("model.width", &mut model.width)?;
         document.require("model.width", model.width > 0.0, ABOVE_ZERO)?;
-        if Path::new(&model.name).extension().is_some_and(|extension| extension == "onnx") {
-            let path = absolute(&document.folder_of("model.name").join(&model.name))?;
+        if let Some(file) = model.file() {
+            let path = absolute(&document.folder_of("model.name").join(file))?;
             model.name = path.to_string_lossy().into_owned();
         }
         Ok(model)
     }
 
+    /// The ONNX file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        Some(Path::new(&self.name)).filter(|path| path.extension().is_some_and(|e| e == "onnx"))
+    }
+
     /// Requires a network that our engine can train.
     pub(super) fn require_known(&self, document: &Document) -> Result<()> {
-        let is_file = Path::new(&self.name).extension().is_some_and(|extension| extension == "onnx");
         let expected = format!("one of {}, or a file that ends in .onnx", builders::NAMES.join(", "));
-        let known = is_file || builders::NAMES.contains(&self.name.as_str());
+        let known = self.file().is_some() || builders::NAMES.contains(&self.name.as_str());
         let required = document.require("model.name", known, &expected);
         match did_you_mean(&self.name, builders::NAMES) {
             Some(name) => required.hint(format!("did you mean `{name}`?")),
@@ -328,6 +344,30 @@ impl Goal {
         document.require("goal.latency_ms", goal.latency_ms.is_none_or(|ms| ms > 0.0), ABOVE_ZERO)?;
         document.require("goal.batch", goal.batch > 0, AT_LEAST_ONE)?;
         Ok(goal)
+    }
+}
+
+impl Transfer {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut transfer = Self::default();
+        document.read("transfer.trunk", &mut transfer.trunk)?;
+        document.read("transfer.trunk_j", &mut transfer.trunk_j)?;
+        if let Some(trunk) = &mut transfer.trunk {
+            *trunk = absolute(&document.folder_of("transfer.trunk").join(&*trunk))?;
+        }
+        document.require("transfer.trunk_j", transfer.trunk.is_some(), "given with `transfer.trunk`")?;
+        document.require(
+            "transfer.trunk_j",
+            transfer.trunk_j.is_none_or(|j| j >= 0.0),
+            "a number of joules",
+        )?;
+        Ok(transfer)
+    }
+
+    /// The trunk as candidates that start from it name it.
+    pub fn imported(&self) -> Option<Imported> {
+        let file = self.trunk.clone()?;
+        Some(Imported { file, energy_j: self.trunk_j })
     }
 }
 

@@ -68,6 +68,9 @@ const EVERY_KEY: &str = r#"
     seeds = 3
     seed = 7
     practices = ["tune", "quantise"]
+    [transfer]
+    trunk = "/trunks/letters.onnx"
+    trunk_j = 1234.5
 "#;
 
 #[test]

@@ -109,6 +109,10 @@ fn facts(out: &mut String, result: &RunResult, candidate: &Candidate) -> fmt::Re
     if let Some(cost) = &candidate.cost_to_make_j {
         facts.push((format!("{} to make", energy_word(result)), quantity::energy(cost)));
     }
+    if let Some(imported) = candidate.imported.as_ref().filter(|imported| imported.energy_j.is_none()) {
+        let unknown = format!("unknown, because that of {} is", imported.file.display());
+        facts.push((format!("{} to make", energy_word(result)), unknown));
+    }
     facts.extend(candidate.notes.iter().cloned());
     if facts.is_empty() {
         return Ok(());

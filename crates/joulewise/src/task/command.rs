@@ -24,6 +24,7 @@ use super::execution::{Ended, Execution};
 use super::metrics::{FILE, Metrics, MetricsFrom};
 use super::template::{Placeholder, Template, Values};
 use crate::recipe::Recipe;
+use crate::result::Imported;
 
 /// The user's own training, evaluation and deployment.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ pub struct CommandTask {
     metrics: MetricsFrom,
     goal: String,
     direction: Direction,
+    trunk: Option<Imported>,
 }
 
 /// What a training gave.
@@ -87,6 +89,7 @@ impl CommandTask {
             metrics: recipe.train.metrics.as_deref().map_or(Ok(MetricsFrom::Auto), MetricsFrom::parse)?,
             goal: recipe.goal.metric.clone(),
             direction: recipe.goal.direction,
+            trunk: recipe.transfer.imported(),
         }))
     }
 
@@ -118,6 +121,11 @@ impl CommandTask {
     /// The metric that the training is judged by.
     pub fn goal(&self) -> &str {
         &self.goal
+    }
+
+    /// What a training may start from.
+    pub fn trunk(&self) -> Option<&Imported> {
+        self.trunk.as_ref()
     }
 
     /// Which way that metric improves.

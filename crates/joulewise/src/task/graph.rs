@@ -1,18 +1,20 @@
 //! A task on our own engine: a network and labelled pictures.
 
-use anyhow::{Context as _, bail};
-use joulewise_learn::builders;
+use std::path::Path;
+
+use anyhow::Context as _;
 use joulewise_learn::data::{self, Augment, Dataset, Images, LoadOptions, Normalise, stratified_subset};
 use joulewise_learn::engine::{Cpu, Engine};
 use joulewise_learn::train::fit::argmax;
 use joulewise_learn::train::{Examples, Hyperparameters, Pictures, Split};
-use joulewise_learn::{GraphError, Model};
+use joulewise_learn::{Architecture, GraphError, Model, onnx, shape};
 use joulewise_meter::Caveat;
 
 use crate::costs::Costs;
 use crate::hint::Hint as _;
 use crate::practice::Setback;
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
+use crate::result::Imported;
 
 /// Images that a plan takes at a time when it only has to be evaluated.
 const EVALUATION_BATCH: usize = 256;
@@ -29,12 +31,14 @@ pub struct GraphTask {
     pub splits: data::Split,
     /// Mean and deviation of the training pictures.
     pub normalise: Normalise,
-    /// The network's name in `builders`.
-    pub network: String,
-    /// The baseline's width.
+    /// What every network of this task is made from.
+    pub architecture: Architecture,
+    /// The baseline's width, relative to the architecture's.
     pub width: f32,
     /// The baseline's hyperparameters.
     pub hyper: Hyperparameters,
+    /// A network trained elsewhere that `transfer` starts from.
+    pub trunk: Option<(Model, Imported)>,
     /// The engine.
     pub cpu: Cpu,
 }
@@ -50,10 +54,11 @@ impl GraphTask {
                 recipe.search.seed,
             ),
         };
-        let known = builders::NAMES.contains(&recipe.model.name.as_str());
-        if !known {
-            bail!("no network is called `{}`; there are {}", recipe.model.name, builders::NAMES.join(", "));
-        }
+        let architecture = architecture(&recipe.model)?;
+        let trunk = match recipe.transfer.imported() {
+            Some(imported) => Some((trunk(&imported.file, data.train.shape)?, imported)),
+            None => None,
+        };
         let labels = &data.train.labels;
         let all: Vec<u32> = (0..data.train.len() as u32).collect();
         let used = match recipe.data.train {
@@ -77,14 +82,16 @@ impl GraphTask {
         let task = Self {
             splits,
             normalise,
-            network: recipe.model.name.clone(),
+            architecture,
             width: recipe.model.width as f32,
             hyper: recipe.train.hyperparameters(recipe.search.seed),
+            trunk,
             cpu: Cpu::new(recipe.train.threads),
             data,
         };
-        task.network(1.0, 0)
-            .with_context(|| format!("`{}` does not fit pictures of {:?}", task.network, task.input()))?;
+        task.network(1.0, 0).with_context(|| {
+            format!("`{}` does not fit pictures of {:?}", recipe.model.name, task.input())
+        })?;
         Ok(task)
     }
 
@@ -114,7 +121,7 @@ impl GraphTask {
 
     /// A fresh network at `width` times the baseline's.
     pub fn network(&self, width: f32, seed: u64) -> Result<Model, GraphError> {
-        builders::build(&self.network, self.input(), self.classes(), self.width * width, seed)
+        self.architecture.instance(self.input(), self.classes(), self.width * width, seed)
     }
 
     /// The training pictures, augmented as `hyper` says.
@@ -172,6 +179,25 @@ impl GraphTask {
         let pictures = self.pictures(&self.hyper);
         indices.iter().map(|&i| pictures.label(i)).collect()
     }
+}
+
+/// The architecture of that name, or that of the file.
+fn architecture(model: &recipe::Model) -> anyhow::Result<Architecture> {
+    let Some(file) = model.file() else { return Ok(Architecture::Named(model.name.clone())) };
+    let of = || format!("cannot take the architecture of {}", file.display());
+    Architecture::given(onnx::load(file).with_context(of)?).with_context(of)
+}
+
+/// The network of `file`, if its features can be computed for pictures of `input`.
+fn trunk(file: &Path, input: [usize; 3]) -> anyhow::Result<Model> {
+    let of = || format!("cannot transfer from {}", file.display());
+    let mut model = onnx::load(file).with_context(of)?;
+    model.graph.input_shape = input.to_vec();
+    Architecture::given(model.clone()).with_context(of)?;
+    shape::infer(&model.graph, &model.weights)
+        .with_context(|| format!("{}, which does not fit pictures of {input:?}", of()))
+        .hint("give a trunk for pictures of this size, or one that pools them to one number per channel")?;
+    Ok(model)
 }
 
 /// Share of `true`.
