@@ -67,8 +67,8 @@ pub(crate) fn joulewise() -> PathBuf {
 pub(crate) fn run(options: &Options) -> Result<()> {
     show(cargo(&["build", "--release", "--package", "joulewise"]))?;
     let chosen = |part| options.parts.is_empty() || options.parts.contains(&part);
-    let data =
-        || options.data.as_deref().context("no data sets: name their folder with --data or JOULEWISE_DATA");
+    let folder = options.data.clone().or_else(|| std::env::var_os("JOULEWISE_DATA").map(PathBuf::from));
+    let data = || folder.as_deref().context("no data sets: name their folder with --data or JOULEWISE_DATA");
     let mut parts: Vec<(&str, Result<Vec<Check>>)> = Vec::new();
     if chosen(Part::Improve) {
         parts.push(("improve", data().map(improve::run)));
