@@ -89,33 +89,26 @@ pub(crate) fn backward(
                 let coefficients = norms[norm].coefficients.each_ref().map(Vec::as_slice);
                 let Affine { scale, shift } = &affines[norm];
                 let active = relu.then_some([&scale[..], &shift[..]]);
+                let input_gradient = |into: &mut [f32]| {
+                    batch_norm::input_gradient(
+                        isa,
+                        from,
+                        x,
+                        to_gradient,
+                        dy,
+                        active,
+                        coefficients,
+                        from_gradient,
+                        into,
+                    );
+                };
                 if accumulate {
                     memory.scratch.resize(from_gradient.len());
                     let more = &mut memory.scratch[..from_gradient.len()];
-                    batch_norm::input_gradient(
-                        isa,
-                        from,
-                        x,
-                        to_gradient,
-                        dy,
-                        active,
-                        coefficients,
-                        from_gradient,
-                        more,
-                    );
+                    input_gradient(more);
                     elementwise::add_assign_image(isa, from_gradient, more, from_gradient, dx);
                 } else {
-                    batch_norm::input_gradient(
-                        isa,
-                        from,
-                        x,
-                        to_gradient,
-                        dy,
-                        active,
-                        coefficients,
-                        from_gradient,
-                        dx,
-                    );
+                    input_gradient(dx);
                 }
             }
             ImageKind::Relu => {
