@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::result::Imported;
 pub use crate::result::Status;
+use crate::task::template::Values;
 
 /// How a candidate is meant to be run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ pub struct Candidate {
     pub depends_on: Vec<u32>,
     /// Ledger entries that training it again would repeat: their joules are its `training_j`.
     pub training: Vec<u32>,
+    /// What a command trained it with, where that differs from the baseline.
+    pub values: Values,
     /// What it starts from that was trained elsewhere.
     pub imported: Option<Imported>,
     /// How it is to be run; `None` means as the baseline is.
@@ -98,6 +101,7 @@ impl Candidate {
             hyper: None,
             depends_on: Vec::new(),
             training: Vec::new(),
+            values: Values::new(),
             imported: None,
             deployment: None,
             select: None,

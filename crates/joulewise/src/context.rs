@@ -164,7 +164,9 @@ impl Context<'_> {
 
     /// Where a file of the run is.
     pub fn absolute(&self, path: &Path) -> PathBuf {
-        self.folder.join(path)
+        let joined = self.folder.join(path);
+        // A command may run in another folder than we do.
+        std::path::absolute(&joined).unwrap_or(joined)
     }
 
     /// What a stage of this practice is called.

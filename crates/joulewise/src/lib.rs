@@ -16,4 +16,5 @@ pub mod recipe;
 pub mod report;
 pub mod result;
 pub mod run;
+pub mod selection;
 pub mod task;

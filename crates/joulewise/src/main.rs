@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use joulewise::commands::bench::Bench;
+use joulewise::commands::data::Data;
 use joulewise::commands::improve::Improve;
 use joulewise::commands::ledger::Ledger;
 use joulewise::commands::measure::Measure;
@@ -27,6 +28,7 @@ enum Command {
     Measure(Measure),
     Bench(Bench),
     Predict(Predict),
+    Data(Data),
     Practice(Practice),
     Runs(Runs),
     Report(Report),
@@ -40,6 +42,7 @@ impl Command {
             Self::Measure(measure) => measure.run(),
             Self::Bench(bench) => bench.run(),
             Self::Predict(predict) => predict.run(),
+            Self::Data(data) => data.run(),
             Self::Practice(practice) => practice.run(),
             Self::Runs(runs) => runs.run(),
             Self::Report(report) => report.run(),

@@ -128,6 +128,12 @@ pub struct Candidate {
     pub life_cost_j: Option<Energy>,
     /// The exported model, relative to the run folder.
     pub model: Option<String>,
+    /// What a command trained it with, by placeholder, where that differs from the baseline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// The command that trains it again by hand, in the folder of the recipe's commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Further facts in the practice's own words, as in `("epochs", "6 of 12")`.
     #[serde(default)]
     pub notes: Vec<(String, String)>,

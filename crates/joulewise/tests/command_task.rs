@@ -126,11 +126,12 @@ fn what_needs_no_cooperation_works_and_the_rest_says_what_it_needs() {
     let epochs = candidate(&result, "early-stopping")["notes"].to_string();
     assert!(epochs.contains("3 of 6"), "{epochs}");
     let skipped = [
-        ("smaller-network", "the command has no {width}"),
+        ("smaller-network", "the command has no {width} and no {depth}"),
         ("distil", "the command has no {teacher}"),
         ("transfer", "the command has no {init}"),
         ("prune", "needs a network of our own engine; this training is a command"),
-        ("quantise", "needs a network of our own engine; this training is a command"),
+        ("quantise", "the command has no {precision}"),
+        ("combine", "needs a network of our own engine; this training is a command"),
     ];
     for (name, reason) in skipped {
         let skipped = candidate(&result, name);
@@ -160,25 +161,117 @@ fn eval_stands_for_the_test_and_deploy_prices_inference() {
     assert_eq!((ratio["low"].as_f64(), ratio["high"].as_f64()), (Some(1.0), Some(1.0)), "{ratio}");
 }
 
-#[test]
-fn placeholders_bring_practices_in() {
-    let recipe = r#"
-        [train]
-        command = "sh train.sh {lr} {epochs} {model} {width} {subset} {teacher}"
-        lr = 0.1
-        epochs = 4
+/// As TRAIN, with everything that a practice can change.
+const COOPERATIVE: &str = r#"
+while [ $# -gt 0 ]; do eval "${1#--}=\$2"; shift 2; done
+test -z "$subset" || test -s "$subset" || exit 3
+test -z "$teacher" || test -s "$teacher" || exit 4
+case $precision in fp32|bf16) ;; *) exit 5 ;; esac
+case $width$depth in *.*) exit 6 ;; esac
+awk -v epochs="$epochs" -v width="$width" 'BEGIN {
+    for (i = 0; i < 2000 * epochs * width; i++) work += i
+    print "{\"accuracy\": 0.9}"
+}'
+echo "$width x $depth in $precision" > "$model"
+"#;
 
-        [deploy]
-        command = "sh deploy.sh {model}"
-    "#;
-    let result = Project::new(recipe, TRAIN).result(&["--practices", "smaller-network,distil,tune"]);
-    for name in ["smaller-network-0.5", "distil", "tune"] {
-        assert_eq!(candidate(&result, name)["status"], "holds");
+const COOPERATIVE_RECIPE: &str = r#"
+    [train]
+    command = """sh train.sh --lr {lr} --epochs {epochs} --width {width} --depth {depth} --subset {subset} \
+        --teacher {teacher} --precision {precision} --model {model}"""
+    lr = 0.1
+    epochs = 4
+    precisions = ["fp32", "bf16"]
+
+    [model]
+    width = 64
+    depth = 6
+
+    [data]
+    features = "features.npy"
+
+    [distil]
+    command = "sh teach.sh {model} {teacher}"
+
+    [eval]
+    command = "sh eval.sh {model} {width}"
+
+    [deploy]
+    command = "sh deploy.sh {model} {width} {precision}"
+"#;
+
+/// The file that `numpy.save` writes for a column of so many rows.
+fn features(rows: usize) -> Vec<u8> {
+    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 1), }}");
+    header.push_str(&" ".repeat(117 - header.len()));
+    header.push('\n');
+    let numbers = (0..rows).flat_map(|row| (row as f32).to_le_bytes());
+    [b"\x93NUMPY\x01\0\x76\0", header.as_bytes()].concat().into_iter().chain(numbers).collect()
+}
+
+fn cooperative() -> Project {
+    let project = Project::new(COOPERATIVE_RECIPE, COOPERATIVE);
+    let write = |name: &str, bytes: &[u8]| fs::write(project.folder.path().join(name), bytes).unwrap();
+    write("features.npy", &features(100));
+    let header = r#"{"logits": {"dtype": "F32", "shape": [100, 2], "data_offsets": [0, 800]}}"#;
+    let logits = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 800]].concat();
+    write("logits", &logits);
+    write("teach.sh", br#"test -s "$1" && cp logits "$2""#);
+    write("deploy.sh", br#"test "$(cat "$1")" = "$2 x 6 in $3" && echo '{"inferences": 500}'"#);
+    project
+}
+
+#[test]
+fn each_practice_hands_over_what_the_command_takes() {
+    let project = cooperative();
+    let result =
+        project.result(&["--budget", "30", "--practices", "smaller-network,quantise,distil,data-subset"]);
+    assert_partition(&result);
+    let value = |name: &str, placeholder: &str| {
+        let made = candidate(&result, name);
+        assert_eq!(made["status"], "holds", "{made:#}");
+        made["values"][placeholder].as_str().unwrap_or_else(|| panic!("{made:#}")).to_owned()
+    };
+    assert_eq!(value("smaller-network-0.5", "width"), "32");
+    assert_eq!(value("smaller-network-0.25", "width"), "16");
+    assert_eq!(value("smaller-network-depth-0.5", "depth"), "3");
+    assert_eq!(value("quantise-bf16", "precision"), "bf16");
+    assert_eq!(value("distil", "width"), "32");
+    assert!(Path::new(&value("distil", "teacher")).exists());
+    for method in ["coreset", "random"] {
+        let indices = fs::read(value(&format!("data-subset-{method}"), "subset")).unwrap();
+        assert_eq!(indices.len(), 128 + 8 * 45, "45 of 100 numbers");
     }
-    let ratio = &candidate(&result, "smaller-network-0.5")["cpu_ratio"];
-    assert!(ratio["low"].as_f64() < ratio["high"].as_f64(), "another network is measured: {ratio}");
+    // A model of another width is evaluated and run as one: the commands are given its width.
+    for name in ["smaller-network-0.5", "quantise-bf16"] {
+        assert!(candidate(&result, name)["cpu_ratio"].is_object(), "{:#}", candidate(&result, name));
+    }
     let upstream = |name: &str| candidate(&result, name)["depends_on"].as_array().unwrap().len();
     assert!(upstream("distil") > upstream("smaller-network-0.5"), "the teacher is upstream of the student");
+}
+
+#[test]
+fn the_command_of_a_candidate_can_be_run_by_hand() {
+    let project = cooperative();
+    let result = project.result(&["--budget", "6", "--practices", "smaller-network"]);
+    let command = candidate(&result, "smaller-network-0.25")["command"].as_str().unwrap().to_owned();
+    assert!(command.contains("--width 16") && command.contains("--subset ''"), "{command}");
+    let ended =
+        Command::new("sh").args(["-c", &command]).current_dir(project.folder.path()).status().unwrap();
+    assert!(ended.success());
+    assert_eq!(fs::read_to_string(project.folder.path().join("model")).unwrap(), "16 x 6 in fp32\n");
+}
+
+#[test]
+fn a_teacher_that_leaves_no_logits_fails_alone() {
+    let project = cooperative();
+    let recipe = COOPERATIVE_RECIPE.replace("sh teach.sh", "true");
+    fs::write(project.folder.path().join("recipe.toml"), recipe).unwrap();
+    let result = project.result(&["--budget", "12", "--practices", "distil,smaller-network"]);
+    assert_eq!(candidate(&result, "smaller-network-0.5")["status"], "holds");
+    let distil = candidate(&result, "distil");
+    assert_eq!(distil["status"], "failed");
+    assert!(distil["reason"].as_str().unwrap().contains("no logits were written"), "{distil:#}");
 }
 
 #[test]

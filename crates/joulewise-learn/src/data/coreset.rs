@@ -1,4 +1,11 @@
 //! A small part of a data set that stands for the whole, chosen without training anything.
+//!
+//! The classes are kept in their proportions, and within a class one example is drawn from each of as many cells of
+//! equal population. The cells come from halving the class again and again across the direction in which it varies
+//! most, on principal components. So every region of a class is *covered*, each in proportion to its *density*: what
+//! uniform sampling gives only on average. The price is a small part of one epoch.
+//!
+//! Whether it helps is to be measured against [`stratified_subset`](super::stratified_subset) of the same size.
 
 use rayon::prelude::*;
 
@@ -10,23 +17,28 @@ use crate::random::Stream;
 /// Principal components that images are compared by.
 const DIRECTIONS: usize = 24;
 
-/// Chooses `n` of `indices` (all of them when there are fewer), ascending: the classes in the proportions
-/// of `indices`, and within a class one image from each of as many cells of equal population.
-///
-/// The cells come from halving the class again and again across the direction in which it varies most, on
-/// principal components of block means. So every region of a class is *covered*, each in proportion to its
-/// *density*: what uniform sampling gives only on average. The price is a small part of one epoch.
-///
-/// Whether it helps is to be measured against [`stratified_subset`](super::stratified_subset) of the same size.
+/// Chooses `n` of `indices` (all of them when there are fewer), ascending, by principal components of means of
+/// blocks of pixels.
 ///
 /// Panics when a label is not below `classes` or an index lies outside of `images`: bugs of the caller.
 pub fn coreset(images: &Images, indices: &[u32], classes: usize, n: usize, seed: u64) -> Vec<u32> {
-    let places: Vec<u32> = (0..indices.len() as u32).collect();
     let labels: Vec<u16> = indices.iter().map(|&index| images.labels[index as usize]).collect();
-    let groups = by_class(&places, &labels, classes).expect("labels are below the number of classes");
+    let places = coreset_of(&Features::unit_blocks(images, indices), &labels, classes, n, seed);
+    let mut chosen: Vec<u32> = places.into_iter().map(|place| indices[place as usize]).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// As [`coreset`], of any examples: the rows of `features`, which have `labels`.
+///
+/// Panics when there are not as many labels as rows, or a label is not below `classes`: bugs of the caller.
+pub fn coreset_of(features: &Features, labels: &[u16], classes: usize, n: usize, seed: u64) -> Vec<u32> {
+    assert_eq!(features.len(), labels.len(), "one label for each row");
+    let places: Vec<u32> = (0..labels.len() as u32).collect();
+    let groups = by_class(&places, labels, classes).expect("labels are below the number of classes");
     let sizes: Vec<usize> = groups.iter().map(Vec::len).collect();
-    let shares = apportion(&sizes, n.min(indices.len()));
-    let features = Features::unit_blocks(images, indices).principal(DIRECTIONS);
+    let shares = apportion(&sizes, n.min(labels.len()));
+    let features = features.principal(DIRECTIONS);
     let mut chosen: Vec<u32> = groups
         .into_par_iter()
         .zip(shares)
@@ -37,7 +49,6 @@ pub fn coreset(images: &Images, indices: &[u32], classes: usize, n: usize, seed:
             one_of_each_cell(&features, &mut group, share, &mut random, &mut chosen);
             chosen
         })
-        .map(|place| indices[place as usize])
         .collect();
     chosen.sort_unstable();
     chosen

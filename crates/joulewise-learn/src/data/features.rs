@@ -12,8 +12,9 @@ const SAMPLE: usize = 8192;
 /// Rounds of the power iteration.
 const ROUNDS: usize = 12;
 
-/// One row of numbers per image.
-pub(super) struct Features {
+/// One row of numbers for each example.
+#[derive(Clone, Debug)]
+pub struct Features {
     /// Numbers in a row.
     pub(super) width: usize,
     /// The rows, one after the other.
@@ -60,13 +61,24 @@ impl Features {
         Self { width: blocks, rows }
     }
 
+    /// Rows of `width` numbers. Panics when they do not fill the last one, which is a bug of the caller.
+    pub fn new(width: usize, rows: Vec<f32>) -> Self {
+        assert!(width > 0 && rows.len().is_multiple_of(width), "{} numbers in rows of {width}", rows.len());
+        Self { width, rows }
+    }
+
     /// Row number `i`.
-    pub(super) fn row(&self, i: usize) -> &[f32] {
+    pub fn row(&self, i: usize) -> &[f32] {
         &self.rows[i * self.width..(i + 1) * self.width]
     }
 
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// How many rows there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.rows.len().checked_div(self.width).unwrap_or(0)
     }
 

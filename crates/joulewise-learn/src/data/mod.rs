@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use batch::{Augment, Batches, augment_key, fill_image};
-pub use coreset::coreset;
+pub use coreset::{coreset, coreset_of};
 pub use duplicates::{Duplicates, duplicates};
 pub use error::{DataError, DataErrorKind};
+pub use features::Features;
 pub use glyphs::{Alphabet, Planted, glyphs, glyphs_of, planted};
 pub use normalise::Normalise;
 pub use split::{Split, stratified_subset};

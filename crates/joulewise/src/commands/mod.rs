@@ -4,6 +4,7 @@
 //! error that `main` prints with its hints.
 
 pub mod bench;
+pub mod data;
 pub mod improve;
 pub mod ledger;
 pub mod measure;

@@ -49,5 +49,9 @@ pub fn write(run: &Run, result: &RunResult) -> anyhow::Result<()> {
 pub fn print(out: &mut StdoutLock<'_>, run: &Run, result: &RunResult) -> io::Result<()> {
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     out.write_all(report::terminal::table(result, report::terminal::width(), colour).as_bytes())?;
-    writeln!(out, "\nreport  {}", run.path(run::REPORT).display())
+    writeln!(out, "\nreport  {}", run.path(run::REPORT).display())?;
+    match &result.best().command {
+        Some(command) => writeln!(out, "train   {command}"),
+        None => Ok(()),
+    }
 }

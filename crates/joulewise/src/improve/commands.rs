@@ -22,7 +22,7 @@ const ROUNDS: usize = 6;
 /// Trains as the user does today. Anything that fails here would fail later and cost more, so a model is run once
 /// as well where there is a command for it.
 pub(super) fn baseline(task: &CommandTask, cx: &mut Context<'_>) -> Result<Candidate, Setback> {
-    let attempt = command::train("train", &[], task, &Values::new(), cx)?;
+    let attempt = command::train("train", &[], task, &Values::new().into(), cx)?;
     let trained = attempt.result.map_err(|error| fatal("the baseline cannot be trained", error))?;
     let mut candidate = command::candidate("baseline", task, &trained, &attempt.out);
     candidate.practices.clear();
@@ -32,7 +32,7 @@ pub(super) fn baseline(task: &CommandTask, cx: &mut Context<'_>) -> Result<Candi
         let out = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name("deploy")));
         let model = cx.absolute(model);
         cx.stage("deploy", &[attempt.entry], |cx| {
-            task.deploy(&model, cx.batch, &out, cx.cancel)
+            task.deploy(&model, &Values::new(), cx.batch, &out, cx.cancel)
                 .map_err(|error| fatal("the baseline's model cannot be run", error))
         })?;
     }
@@ -124,7 +124,7 @@ fn run(
     let Some(model) = &candidate.artifact else { return Ok(None) };
     let out = cx.absolute(&Path::new(command::FOLDER).join("deploy").join(&candidate.name));
     let (before, began) = (cx.session.reading(), Instant::now());
-    let deployed = task.deploy(&cx.absolute(model), cx.batch, &out, cx.cancel);
+    let deployed = task.deploy(&cx.absolute(model), &candidate.values, cx.batch, &out, cx.cancel);
     let (after, wall_s) = (cx.session.reading(), began.elapsed().as_secs_f64());
     let deployed = noted(deployed, candidate, "inference")?.flatten();
     Ok(deployed.map(|Deployed { inferences, cpu_s, .. }| Slice {
@@ -155,7 +155,7 @@ pub(super) fn test(
             continue;
         };
         let out = cx.absolute(&Path::new(command::FOLDER).join("eval").join(&candidate.name));
-        let evaluated = task.evaluate(&cx.absolute(model), &out, cx.cancel);
+        let evaluated = task.evaluate(&cx.absolute(model), &candidate.values, &out, cx.cancel);
         let metrics = noted(evaluated, candidate, "evaluation")?.flatten();
         let value = metrics.and_then(|metrics| metrics.get(task.goal()).copied());
         tested.push(value.map(|share| Tested { share, images: None }));

@@ -21,6 +21,7 @@ use crate::result::{
 };
 use crate::run::{MODELS, Run};
 use crate::task::Task;
+use crate::task::template::{Placeholder, Values};
 
 /// Stages that are paid for the report and lead to no candidate.
 const FOR_THE_REPORT: [&str; 2] = ["benchmark-inference", "evaluate-test"];
@@ -82,7 +83,7 @@ impl Outcome {
         for (index, candidate) in candidates.iter().enumerate() {
             let tested = tested.get(index).copied().flatten();
             let priced = prices.get(index).and_then(Option::as_ref);
-            described.push(describe(candidate, run, &recipe.goal.metric, judged, tested, priced)?);
+            described.push(describe(candidate, run, task, &recipe.goal.metric, judged, tested, priced)?);
             ratios.push(price_at(index).zip(price_at(0)).map(|(price, baseline)| price.ratio(baseline)));
         }
         Ok(Self {
@@ -182,6 +183,7 @@ fn add_caveats(to: &mut Vec<Caveat>, caveats: impl IntoIterator<Item = Caveat>) 
 fn describe(
     candidate: &Candidate,
     run: &Run,
+    task: &Task,
     metric: &str,
     judged: Option<usize>,
     tested: Option<Tested>,
@@ -207,6 +209,8 @@ fn describe(
         break_even: BreakEven::NotShown,
         life_cost_j: None,
         model: None,
+        values: named(&candidate.values),
+        command: None,
         notes: candidate.notes.clone(),
     };
     if !candidate.is_made() {
@@ -222,6 +226,9 @@ fn describe(
     if let Some(artifact) = &candidate.artifact {
         described.bytes = run.folder().join(artifact).metadata().map_or(0, |file| file.len());
         described.model = Some(artifact.to_string_lossy().into_owned());
+    }
+    if let Task::Commands(task) = task {
+        described.command = Some(task.by_hand(&candidate.values)?);
     }
     let reported = candidate.judge.or(candidate.select).unwrap_or_default();
     let (share, n) = tested.map_or((reported, judged), |t| (t.share, t.images));
@@ -246,6 +253,11 @@ fn describe(
     Ok(described)
 }
 
+/// Values by the names of their placeholders.
+fn named(values: &Values) -> BTreeMap<String, String> {
+    values.iter().map(|(placeholder, value)| (placeholder.name().to_owned(), value.clone())).collect()
+}
+
 /// A candidate of an interrupted run.
 pub(super) fn recall(run: &Run, task: &Task, described: &result::Candidate) -> Result<Candidate> {
     let (model, artifact) = match task {
@@ -265,6 +277,9 @@ pub(super) fn recall(run: &Run, task: &Task, described: &result::Candidate) -> R
     candidate.depends_on.clone_from(&described.depends_on);
     candidate.training.clone_from(&described.training);
     candidate.imported.clone_from(&described.imported);
+    let value =
+        |placeholder: Placeholder| Some((placeholder, described.values.get(placeholder.name())?.clone()));
+    candidate.values = Placeholder::ALL.into_iter().filter_map(value).collect();
     candidate.select = metric.and_then(|m| m.select);
     candidate.judge = metric.and_then(|m| m.judge);
     candidate.notes.clone_from(&described.notes);

@@ -68,7 +68,8 @@ impl Plan {
         };
         let working: Vec<_> = chosen.iter().filter(|planned| planned.applies(task).is_ok()).collect();
         let names: Vec<String> = working.iter().map(|planned| planned.practice.card().name).collect();
-        let weights = names.iter().map(String::as_str).zip(working.iter().map(|planned| planned.weight));
+        let weights =
+            names.iter().map(String::as_str).zip(working.iter().map(|planned| planned.weight(task)));
         Ok(Self {
             name: recipe.name.clone(),
             budget: Budget::divide(epochs, weights),

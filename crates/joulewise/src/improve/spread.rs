@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::context::Context;
-use crate::practice::{Setback, command};
+use crate::practice::Setback;
+use crate::practice::command::{self, Variation};
 use crate::task::Task;
-use crate::task::template::{Placeholder, Values};
+use crate::task::template::Placeholder;
 
 /// The metrics of the same training with several seeds, on what the baseline is selected with.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +35,8 @@ impl Spread {
                     cx.train(&name, &[], task, &model, &hyper, None)?.fitted.select()
                 }
                 Task::Commands(task) => {
-                    let values = Values::from([(Placeholder::Seed, seed.to_string())]);
-                    let trained = command::train(&name, &[], task, &values, cx)?.result?;
+                    let variation = Variation::from([(Placeholder::Seed, seed.to_string())]);
+                    let trained = command::train(&name, &[], task, &variation, cx)?.result?;
                     trained.metrics.get(task.goal()).copied()
                 }
             });

@@ -2,7 +2,8 @@
 //!
 //! # What it does
 //! Leaves out exact and near duplicates, then keeps half of the rest: once a coreset that covers each class
-//! without any training, once a stratified random half, and trains on each for as many epochs as the baseline.
+//! without any training, once a stratified random half, and trains on each for as many epochs as the baseline. A
+//! command reads the numbers of the examples from `{subset}`; `joulewise data select` writes them too.
 //!
 //! # Why it saves energy
 //! A training pays for every image in every epoch; images that say what others say are paid for nothing.
@@ -18,14 +19,18 @@
 //! # How to check
 //! Compare the two candidates: the coreset must be better than chance by more than it costs to choose.
 
+use std::path::Path;
+
 use joulewise_learn::data;
 use joulewise_learn::train::{Control, Split};
 
-use super::{Card, Practice, Setback, command};
+use super::command::{self, Variation};
+use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::Task;
+use crate::selection::Method;
 use crate::task::template::{Placeholder, Values};
+use crate::task::{CommandTask, Task};
 
 /// Share of the training images that is kept.
 const KEPT: f64 = 0.45;
@@ -42,12 +47,7 @@ impl Practice for DataSubset {
     fn apply(&self, _from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
         let task = match task {
             Task::Graph(task) => task,
-            Task::Commands(task) => {
-                let values = Values::from([(Placeholder::Subset, KEPT.to_string())]);
-                let mut candidate = command::retrain("data-subset", "train", &[], task, &values, cx)?;
-                candidate.note("training data", format!("{:.0} %", 100.0 * KEPT));
-                return Ok(vec![candidate]);
-            }
+            Task::Commands(task) => return by_command(task, cx),
         };
         let images = &task.data.train;
         let train = &task.splits.train;
@@ -99,7 +99,52 @@ impl Practice for DataSubset {
         Ok(candidates)
     }
 
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
-        Some(&[Placeholder::Subset])
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Subset]])
     }
+}
+
+/// The training is given the numbers of the examples to use; it is not known which of them it holds out.
+fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let Some(source) = task.examples() else {
+        return Err(Setback::Skipped(
+            "nothing to select by: give `data.path`, a folder of pictures, or `data.features`, a .npy file with a row \
+             for each training example"
+                .into(),
+        ));
+    };
+    let failed = |error: anyhow::Error| Setback::Failed(format!("{error:#}"));
+    let mut candidates = Vec::new();
+    for (name, method) in [("coreset", Method::Coreset), ("random", Method::Random)] {
+        let file = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name(name)).with_extension("npy"));
+        let seed = cx.seed;
+        let ((selection, file), select) = cx.stage(&format!("select-{name}"), &[], |_| {
+            let examples = source.load().map_err(failed)?;
+            let selection = examples.select(method, (examples.len() as f64 * KEPT) as usize, seed);
+            selection.write(&file).map_err(failed)?;
+            Ok((selection, file))
+        })?;
+        let path = file.to_string_lossy().into_owned();
+        let examples = selection.indices.len() as f64 / selection.of as f64;
+        let values = Values::from([(Placeholder::Subset, path)]);
+        let variation = Variation { values, examples };
+        let mut candidate = match command::retrain(
+            "data-subset",
+            &format!("train-on-{name}"),
+            &[select],
+            task,
+            &variation,
+            cx,
+        ) {
+            Ok(candidate) => candidate,
+            Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
+            Err(setback) => return Err(setback),
+        };
+        candidate.name = format!("data-subset-{name}");
+        candidate.made_by(select);
+        candidate.note("examples", format!("{} of {}", selection.indices.len(), selection.of));
+        candidate.note("duplicates left out", selection.duplicates.to_string());
+        candidates.push(candidate);
+    }
+    Ok(candidates)
 }

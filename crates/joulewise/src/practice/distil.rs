@@ -2,7 +2,8 @@
 //!
 //! # What it does
 //! Computes the baseline's logits for every training image once, and trains a narrower network on them and
-//! on the labels together.
+//! on the labels together. A command writes those logits once (`distil.command`), and the training reads them
+//! from `{teacher}`.
 //!
 //! # Why it saves energy
 //! The student is cheap to run for its whole life; the teacher runs once per image, not once per epoch.
@@ -18,12 +19,15 @@
 //! # How to check
 //! Compare with `smaller-network` at the same width: the difference is what the teacher is worth.
 
+use std::path::Path;
+
 use joulewise_learn::train::Teacher;
 
-use super::{Card, Practice, Setback, command};
+use super::command::{self, Variation};
+use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::template::{Placeholder, Values};
+use crate::task::template::Placeholder;
 use crate::task::{CommandTask, Task};
 
 /// Width of the student, relative to the baseline.
@@ -73,25 +77,38 @@ impl Practice for Distil {
         Ok(vec![candidate])
     }
 
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
-        Some(&[Placeholder::Teacher, Placeholder::Width])
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Teacher], &[Placeholder::Width, Placeholder::Depth]])
     }
 }
 
 fn by_command(from: &Candidate, task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-    let Some(teacher) = &from.artifact else {
-        return Err(Setback::Skipped(format!(
-            "`{}` left no {} to learn from",
-            from.name,
-            Placeholder::Model
-        )));
+    let teacher = match &from.artifact {
+        Some(teacher) if task.has_distil() => cx.absolute(teacher),
+        Some(_) => {
+            return Err(Setback::Skipped(format!(
+                "the recipe has no `distil.command`, which would write the teacher's logits to {}",
+                Placeholder::Teacher
+            )));
+        }
+        None => {
+            let text = format!("`{}` left no {} to learn from", from.name, Placeholder::Model);
+            return Err(Setback::Skipped(text));
+        }
     };
-    let width = task.number(Placeholder::Width) * f64::from(WIDTH);
-    let values = Values::from([
-        (Placeholder::Teacher, cx.absolute(teacher).to_string_lossy().into_owned()),
-        (Placeholder::Width, width.to_string()),
+    let out = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name("teacher-logits")));
+    let (logits, asked) = cx.stage("teacher-logits", &from.depends_on, |cx| {
+        task.teach(&teacher, &out, cx.cancel).map_err(Setback::from)
+    })?;
+    let size = if task.has(Placeholder::Width) { Placeholder::Width } else { Placeholder::Depth };
+    let value = command::scaled(task, size, f64::from(WIDTH));
+    let variation = Variation::from([
+        (Placeholder::Teacher, logits.file.to_string_lossy().into_owned()),
+        (size, value.clone()),
     ]);
-    let mut candidate = command::retrain("distil", "train-student", &from.depends_on, task, &values, cx)?;
-    candidate.note("student", format!("{WIDTH} of the baseline's width"));
+    let mut candidate = command::retrain("distil", "train-student", &[asked], task, &variation, cx)?;
+    candidate.note("student", format!("{} {value} instead of {}", size.name(), task.number(size)));
+    candidate
+        .note("teacher", format!("logits of {} examples in {} classes", logits.examples, logits.classes));
     Ok(vec![candidate])
 }

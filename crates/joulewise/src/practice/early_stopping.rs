@@ -22,11 +22,12 @@ use joulewise_learn::train::schedule::Schedule;
 use joulewise_learn::train::{Control, Epoch};
 use joulewise_tune::{Direction, Patience, Stopper, TrialId, Verdict};
 
-use super::{Card, Practice, Setback, command};
+use super::command::{self, Variation};
+use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::graph::GraphTask;
-use crate::task::template::{Placeholder, Values};
+use crate::task::template::Placeholder;
 use crate::task::{CommandTask, Task};
 
 /// Epochs without a gain before the rate cools down.
@@ -54,8 +55,8 @@ impl Practice for EarlyStopping {
         }
     }
 
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
-        Some(&[Placeholder::Epochs])
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Epochs]])
     }
 }
 
@@ -116,9 +117,9 @@ fn train_again(
     if enough >= epochs {
         return Err(Setback::Skipped(format!("{} still improved in the last epoch", task.goal())));
     }
-    let values = Values::from([(Placeholder::Epochs, enough.to_string())]);
+    let variation = Variation::from([(Placeholder::Epochs, enough.to_string())]);
     // Without the baseline's curve nobody would know where to stop.
-    let mut candidate = command::retrain("early-stopping", "train", &from.depends_on, task, &values, cx)?;
+    let mut candidate = command::retrain("early-stopping", "train", &from.depends_on, task, &variation, cx)?;
     candidate.note("epochs", format!("{enough} of {epochs}"));
     Ok(vec![candidate])
 }

@@ -31,8 +31,9 @@ pub trait Practice: Sync {
     /// Everything that it computes happens in stages of `cx`, so that its cost is on the ledger.
     fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback>;
 
-    /// What it has to change about a training that is a command; none where it needs our own engine.
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
+    /// What it has to change about a training that is a command: one placeholder of each list. None where it needs
+    /// our own engine.
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
         None
     }
 }
@@ -78,19 +79,33 @@ impl From<joulewise_learn::GraphError> for Setback {
 pub struct Planned {
     /// The practice.
     pub practice: &'static dyn Practice,
-    /// Share of the budget, relative to the others'.
-    pub weight: f64,
+    /// Share of the budget on our own engine, relative to the others'.
+    weight: f64,
 }
 
+/// The weight where a practice that costs next to nothing here is a training.
+const WEIGHT_OF_A_TRAINING: f64 = 0.1;
+
 impl Planned {
+    /// Share of the budget on `task`, relative to the others'.
+    pub fn weight(&self, task: &Task) -> f64 {
+        match task {
+            Task::Commands(_) if self.weight == 0.0 => WEIGHT_OF_A_TRAINING,
+            _ => self.weight,
+        }
+    }
+
     /// Fails, with the reason, where the practice cannot work on `task`.
     pub fn applies(&self, task: &Task) -> Result<(), Setback> {
-        match (task, self.practice.placeholders()) {
+        match (task, self.practice.needs()) {
             (Task::Graph(_), _) => Ok(()),
             (Task::Commands(_), None) => task.graph().map(drop),
-            (Task::Commands(task), Some(needed)) => {
-                match needed.iter().find(|placeholder| !task.has(**placeholder)) {
-                    Some(missing) => Err(Setback::Skipped(format!("the command has no {missing}"))),
+            (Task::Commands(task), Some(needs)) => {
+                match needs.iter().find(|any| !any.iter().any(|placeholder| task.has(*placeholder))) {
+                    Some(missing) => {
+                        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                        Err(Setback::Skipped(format!("the command has no {}", names.join(" and no "))))
+                    }
                     None => Ok(()),
                 }
             }

@@ -1,8 +1,9 @@
-//! Compute in 8-bit integers.
+//! Compute in a cheaper number format: 8-bit integers.
 //!
 //! # What it does
 //! Folds batch normalisation into the convolutions, observes the range of every activation on training
-//! images, and turns weights into signed and activations into unsigned bytes (static, per-channel weights).
+//! images, and turns weights into signed and activations into unsigned bytes (static, per-channel weights). A
+//! command is trained in the cheaper `{precision}` that the recipe names.
 //!
 //! # Why it saves energy
 //! A vector unit multiplies four times as many bytes as floats per instruction, and moves a quarter of the
@@ -24,11 +25,13 @@ use joulewise_learn::compress::{self, Calibration, Calibrator};
 use joulewise_learn::engine::Inference;
 use joulewise_learn::train::Examples as _;
 
+use super::command::{self, Variation};
 use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::Task;
 use crate::task::graph::GraphTask;
+use crate::task::template::Placeholder;
+use crate::task::{CommandTask, Task};
 
 /// Training images that ranges are observed on.
 const CALIBRATION_IMAGES: usize = 512;
@@ -43,7 +46,10 @@ impl Practice for Quantise {
     }
 
     fn apply(&self, from: &Candidate, task: &Task, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-        let task = task.graph()?;
+        let task = match task {
+            Task::Graph(task) => task,
+            Task::Commands(task) => return by_command(task, cx),
+        };
         let Some(model) = &from.model else {
             return Err(Setback::Skipped(format!("`{}` has no network to quantise", from.name)));
         };
@@ -57,6 +63,32 @@ impl Practice for Quantise {
         candidate.note("calibration", format!("{images} training images"));
         Ok(vec![candidate])
     }
+
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Precision]])
+    }
+}
+
+/// A command is trained anew in each cheaper number format, because only it knows how to compute in one.
+fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let precisions = task.cheaper_precisions();
+    if precisions.is_empty() {
+        return Err(Setback::Skipped("`train.precisions` names no number format but today's".into()));
+    }
+    let mut candidates = Vec::new();
+    for precision in precisions {
+        let variation = Variation::from([(Placeholder::Precision, precision.clone())]);
+        let name = format!("train-{precision}");
+        let mut candidate = match command::retrain("quantise", &name, &[], task, &variation, cx) {
+            Ok(candidate) => candidate,
+            Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
+            Err(setback) => return Err(setback),
+        };
+        candidate.name = format!("quantise-{precision}");
+        candidate.note("precision", precision);
+        candidates.push(candidate);
+    }
+    Ok(candidates)
 }
 
 /// The 8-bit form of `model`, and how many images it was calibrated on.

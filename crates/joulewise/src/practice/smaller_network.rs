@@ -1,7 +1,8 @@
 //! Train a narrower network from the start.
 //!
 //! # What it does
-//! Builds the same network at a half and at a quarter of its width and trains each like the baseline.
+//! Builds the same network at a half and at a quarter of its width and trains each like the baseline. A command is
+//! given such a `{width}`, and half of its `{depth}`.
 //!
 //! # Why it saves energy
 //! The work of a convolution grows with the square of its width: half the channels are about a quarter of
@@ -18,14 +19,17 @@
 //! # How to check
 //! Compare the CPU time per inference and the accuracy on the judging images with the baseline's.
 
-use super::{Card, Practice, Setback, command};
+use super::command::{self, Variation};
+use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
 use crate::context::Context;
-use crate::task::template::{Placeholder, Values};
+use crate::task::template::Placeholder;
 use crate::task::{CommandTask, Task};
 
 /// Widths that are tried, relative to the baseline.
 const WIDTHS: [f32; 2] = [0.5, 0.25];
+/// Depths that a command is given, relative to the baseline.
+const DEPTHS: [f32; 1] = [0.5];
 
 /// See the module's documentation.
 #[derive(Clone, Copy, Debug)]
@@ -63,24 +67,32 @@ impl Practice for SmallerNetwork {
         Ok(candidates)
     }
 
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
-        Some(&[Placeholder::Width])
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Width, Placeholder::Depth]])
     }
 }
 
 fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
+    let sizes = [(Placeholder::Width, "width", &WIDTHS[..]), (Placeholder::Depth, "depth", &DEPTHS)];
+    let sizes = sizes.into_iter().filter(|(placeholder, ..)| task.has(*placeholder));
     let mut candidates = Vec::new();
-    for width in WIDTHS {
-        let value = task.number(Placeholder::Width) * f64::from(width);
-        let values = Values::from([(Placeholder::Width, value.to_string())]);
-        let name = format!("train-width-{width}");
-        let mut candidate = match command::retrain("smaller-network", &name, &[], task, &values, cx) {
+    for (placeholder, size, factor) in
+        sizes.flat_map(|(p, s, factors)| factors.iter().map(move |f| (p, s, f)))
+    {
+        let value = command::scaled(task, placeholder, f64::from(*factor));
+        let variation = Variation::from([(placeholder, value.clone())]);
+        let name = format!("train-{size}-{factor}");
+        let mut candidate = match command::retrain("smaller-network", &name, &[], task, &variation, cx) {
             Ok(candidate) => candidate,
+            // What the first size has shown is worth keeping.
             Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
             Err(setback) => return Err(setback),
         };
-        candidate.name = format!("smaller-network-{width}");
-        candidate.note("width", format!("{width} of the baseline's"));
+        candidate.name = match placeholder {
+            Placeholder::Depth => format!("smaller-network-depth-{factor}"),
+            _ => format!("smaller-network-{factor}"),
+        };
+        candidate.note(size, format!("{value} instead of {}", task.number(placeholder)));
         candidates.push(candidate);
     }
     Ok(candidates)

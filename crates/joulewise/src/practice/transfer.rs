@@ -31,12 +31,13 @@ use joulewise_learn::train::{self, Control, Examples as _, Features, Pictures, S
 use joulewise_learn::{Graph, Head, Model, Node, Op, Tensor, Weights};
 use joulewise_meter::Joules;
 
-use super::{Card, Practice, Setback, command};
+use super::command::{self, Variation};
+use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::result::Imported;
 use crate::task::graph::GraphTask;
-use crate::task::template::{Placeholder, Values};
+use crate::task::template::Placeholder;
 use crate::task::{CommandTask, Task};
 
 /// Pictures of other classes that the trunk learns from.
@@ -89,8 +90,8 @@ impl Practice for Transfer {
         Ok(vec![candidate])
     }
 
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
-        Some(&[Placeholder::Init])
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Init]])
     }
 }
 
@@ -193,12 +194,12 @@ fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>
     };
     let epochs = (task.epochs() / EPOCHS_BY_COMMAND).round().max(1.0);
     let rate = task.number(Placeholder::Lr) * FINE_TUNING.1;
-    let values = Values::from([
+    let variation = Variation::from([
         (Placeholder::Init, imported.file.to_string_lossy().into_owned()),
         (Placeholder::Epochs, epochs.to_string()),
         (Placeholder::Lr, rate.to_string()),
     ]);
-    let mut candidate = command::retrain("transfer", "fine-tune", &[], task, &values, cx)?;
+    let mut candidate = command::retrain("transfer", "fine-tune", &[], task, &variation, cx)?;
     candidate.imported = Some(imported.clone());
     candidate.note("started from", imported.file.display().to_string());
     Ok(vec![candidate])

@@ -61,8 +61,8 @@ impl Practice for Tune {
         }
     }
 
-    fn placeholders(&self) -> Option<&'static [Placeholder]> {
-        Some(&[Placeholder::Lr])
+    fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
+        Some(&[&[Placeholder::Lr]])
     }
 }
 

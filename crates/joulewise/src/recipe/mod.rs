@@ -19,7 +19,7 @@ pub use joulewise_learn::train::optimiser::Family;
 pub use joulewise_learn::train::schedule::Schedule;
 pub use joulewise_tune::Direction;
 pub use quantity::{Budget, Count, Percent, Worth};
-pub use sections::{Data, Deploy, Eval, Goal, Model, Search, Train, Transfer};
+pub use sections::{Data, Deploy, Distil, Eval, Goal, Model, Search, Train, Transfer};
 
 use crate::hint::Hint as _;
 use document::Document;
@@ -35,6 +35,8 @@ pub struct Recipe {
     pub model: Model,
     /// How it is trained.
     pub train: Train,
+    /// How the user's own model teaches another; only with `train.command`.
+    pub distil: Distil,
     /// How the user's own model is evaluated; only with `train.command`.
     pub eval: Eval,
     /// How the user's own model is run; only with `train.command`.
@@ -79,6 +81,7 @@ impl Recipe {
         if train.command.is_none() {
             model.require_known(document)?;
         }
+        let distil = Distil::read(document)?;
         let eval = Eval::read(document)?;
         let deploy = Deploy::read(document)?;
         let goal = Goal::read(document)?;
@@ -87,7 +90,7 @@ impl Recipe {
         let mut name = default_name(&data, &model, &train, file);
         document.read("name", &mut name)?;
         document.finish()?;
-        Ok(Self { name, data, model, train, eval, deploy, goal, search, transfer })
+        Ok(Self { name, data, model, train, distil, eval, deploy, goal, search, transfer })
     }
 }
 

@@ -32,6 +32,11 @@ pub struct Data {
     pub test: Option<usize>,
     /// Leave out pictures that cannot be decoded instead of stopping; default: false.
     pub skip_bad: bool,
+    /// For a command that takes `{subset}` and whose data are no folder of pictures: features of the training
+    /// examples, a .npy file of float32 `[examples, width]`.
+    pub features: Option<PathBuf>,
+    /// The classes of those examples, a .npy file of int64 or uint8 `[examples]`; absent: they are all alike.
+    pub labels: Option<PathBuf>,
 }
 
 /// `[model]`: what is trained.
@@ -40,8 +45,10 @@ pub struct Model {
     /// The name of a builder, as in `lenet`, or an ONNX file, whose architecture is trained from fresh parameters;
     /// default: `lenet`.
     pub name: String,
-    /// Factor on the width of every hidden layer; default: 1.
+    /// Factor on the width of every hidden layer; default: 1. For a command, what `{width}` is today, as in 64.
     pub width: f64,
+    /// For a command, what `{depth}` is today, as in 18.
+    pub depth: Option<usize>,
 }
 
 /// `[train]`: how the baseline is trained. Practices start from these values.
@@ -57,6 +64,8 @@ pub struct Train {
     pub timeout_s: f64,
     /// Where the metrics of commands are found; see [`MetricsFrom`]. Default: found out by looking.
     pub metrics: Option<String>,
+    /// Number formats that `{precision}` can be, as in `["fp32", "bf16"]`: today's first, then cheaper ones.
+    pub precisions: Vec<String>,
     /// Passes over the training data; default: 6 over the glyphs, 10 over other data.
     pub epochs: usize,
     /// Examples per step; default: 64.
@@ -83,6 +92,15 @@ pub struct Train {
     pub flip: bool,
     /// Threads; default: those that the process may use. The result does not depend on it.
     pub threads: usize,
+}
+
+/// `[distil]`: how a model that `train.command` left in `{model}` teaches another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Distil {
+    /// As in `python logits.py {model} {teacher}`: writes the model's logits for every training example to
+    /// `{teacher}`, a safetensors file whose tensor `logits` `[examples, classes]` has them in the order in which the
+    /// training numbers its examples.
+    pub command: Option<String>,
 }
 
 /// `[eval]`: how a model that `train.command` left in `{model}` is evaluated.
@@ -151,7 +169,8 @@ choice!(Direction { "max" => Max, "min" => Min });
 
 impl Data {
     pub(super) fn read(document: &mut Document) -> Result<Self> {
-        let mut data = Self { path: None, train: None, test: None, skip_bad: false };
+        let mut data =
+            Self { path: None, train: None, test: None, skip_bad: false, features: None, labels: None };
         document.read("data.path", &mut data.path)?;
         if let Some(path) = &mut data.path {
             *path = absolute(&document.folder_of("data.path").join(&*path))?;
@@ -161,6 +180,14 @@ impl Data {
         document.read("data.train", &mut data.train)?;
         document.read("data.test", &mut data.test)?;
         document.read("data.skip_bad", &mut data.skip_bad)?;
+        document.read("data.features", &mut data.features)?;
+        document.read("data.labels", &mut data.labels)?;
+        for (key, path) in [("data.features", &mut data.features), ("data.labels", &mut data.labels)] {
+            if let Some(path) = path {
+                *path = absolute(&document.folder_of(key).join(&*path))?;
+            }
+        }
+        document.require("data.labels", data.features.is_some(), "given with `data.features`")?;
         document.require("data.train", data.train != Some(0), AT_LEAST_ONE)?;
         document.require("data.test", data.test != Some(0), AT_LEAST_ONE)?;
         Ok(data)
@@ -169,10 +196,12 @@ impl Data {
 
 impl Model {
     pub(super) fn read(document: &mut Document) -> Result<Self> {
-        let mut model = Self { name: "lenet".into(), width: 1.0 };
+        let mut model = Self { name: "lenet".into(), width: 1.0, depth: None };
         document.read("model.name", &mut model.name)?;
         document.read("model.width", &mut model.width)?;
+        document.read("model.depth", &mut model.depth)?;
         document.require("model.width", model.width > 0.0, ABOVE_ZERO)?;
+        document.require("model.depth", model.depth != Some(0), AT_LEAST_ONE)?;
         if let Some(file) = model.file() {
             let path = absolute(&document.folder_of("model.name").join(file))?;
             model.name = path.to_string_lossy().into_owned();
@@ -211,6 +240,7 @@ impl Train {
             folder: PathBuf::new(),
             timeout_s: 6.0 * 3600.0,
             metrics: None,
+            precisions: Vec::new(),
             epochs: if document.has("data.path") || document.has("train.command") { 10 } else { 6 },
             batch: 64,
             lr,
@@ -273,6 +303,7 @@ impl Train {
         document.read("train.folder", &mut self.folder)?;
         document.read("train.timeout_s", &mut self.timeout_s)?;
         document.read("train.metrics", &mut self.metrics)?;
+        document.read("train.precisions", &mut self.precisions)?;
         let timeout = 0.0 < self.timeout_s && self.timeout_s < 1e9;
         document.require("train.timeout_s", timeout, "a number of seconds above 0")?;
         self.folder = absolute(&document.folder_of("train.folder").join(&self.folder))?;
@@ -287,6 +318,8 @@ impl Train {
             (Placeholder::Epochs, "train.epochs"),
             (Placeholder::Batch, "train.batch"),
             (Placeholder::WeightDecay, "train.weight_decay"),
+            (Placeholder::Depth, "model.depth"),
+            (Placeholder::Precision, "train.precisions"),
         ] {
             // Our defaults suit our engine; on somebody else's training they would be a poor baseline to beat.
             if template.placeholders().contains(&placeholder) && !document.has(key) {
@@ -298,6 +331,19 @@ impl Train {
             }
         }
         Ok(())
+    }
+}
+
+impl Distil {
+    pub(super) fn read(document: &mut Document) -> Result<Self> {
+        let mut distil = Self::default();
+        document.read("distil.command", &mut distil.command)?;
+        let template = template(document, "distil.command", distil.command.as_deref())?;
+        for needed in [Placeholder::Model, Placeholder::Teacher] {
+            let has = template.as_ref().is_none_or(|template| template.placeholders().contains(&needed));
+            document.require("distil.command", has, &format!("a command with {needed}"))?;
+        }
+        Ok(distil)
     }
 }
 

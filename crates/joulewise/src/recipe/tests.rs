@@ -29,14 +29,18 @@ const EVERY_KEY: &str = r#"
     train = 1000
     test = 500
     skip_bad = true
+    features = "/data/x.npy"
+    labels = "/data/y.npy"
     [model]
     name = "vgg"
     width = 0.5
+    depth = 18
     [train]
     command = "train {lr} {epochs} {batch} {weight_decay}"
     folder = "/work"
     timeout_s = 60.0
     metrics = "acc ([0-9]+)"
+    precisions = ["fp32", "bf16"]
     epochs = 3
     batch = 32
     lr = 0.01
@@ -50,6 +54,8 @@ const EVERY_KEY: &str = r#"
     crop = 2
     flip = true
     threads = 3
+    [distil]
+    command = "logits {model} {teacher}"
     [eval]
     command = "eval {model}"
     [deploy]

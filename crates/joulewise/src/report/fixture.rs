@@ -124,6 +124,8 @@ fn candidate(sketch: &Sketch) -> Candidate {
         break_even: BreakEven::NotShown,
         life_cost_j: None,
         model: Some(format!("models/{}.onnx", sketch.name.replace('/', "-"))),
+        values: BTreeMap::new(),
+        command: None,
         notes: sketch.notes.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
 }
@@ -150,6 +152,8 @@ fn idle(name: &str, status: Status, reason: &str) -> Candidate {
         break_even: BreakEven::NotShown,
         life_cost_j: None,
         model: None,
+        values: BTreeMap::new(),
+        command: None,
         notes: Vec::new(),
     }
 }

@@ -113,6 +113,9 @@ fn facts(out: &mut String, result: &RunResult, candidate: &Candidate) -> fmt::Re
         let unknown = format!("unknown, because that of {} is", imported.file.display());
         facts.push((format!("{} to make", energy_word(result)), unknown));
     }
+    if let Some(command) = &candidate.command {
+        facts.push(("command".to_owned(), command.clone()));
+    }
     facts.extend(candidate.notes.iter().cloned());
     if facts.is_empty() {
         return Ok(());

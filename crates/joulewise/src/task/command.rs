@@ -4,6 +4,7 @@
 //! `{out}` folder of that execution; its metrics are found as [`MetricsFrom`] says.
 //!
 //! - **train** writes the model to `{model}` and reports the metric, best once per epoch.
+//! - **distil** reads `{model}` and writes its logits for every training example to `{teacher}`.
 //! - **eval** reads `{model}` and reports the metric; it stands for the test.
 //! - **deploy** reads `{model}`, runs as many inferences as it likes in batches of `{batch}`, and reports
 //!   `inferences`, how many they were, in JSON. Everything it does is priced, its start included, so that it should run
@@ -20,16 +21,19 @@ use joulewise_tune::{Direction, Verdict};
 
 use super::error::{TaskError, TaskErrorKind};
 pub use super::execution::Watch;
-use super::execution::{Ended, Execution};
+use super::execution::{Ended, Execution, shown};
+use super::logits::Logits;
 use super::metrics::{FILE, Metrics, MetricsFrom};
 use super::template::{Placeholder, Template, Values};
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 use crate::result::Imported;
+use crate::selection::Source;
 
 /// The user's own training, evaluation and deployment.
 #[derive(Clone, Debug)]
 pub struct CommandTask {
     train: Template,
+    distil: Option<Template>,
     eval: Option<Template>,
     deploy: Option<Template>,
     baseline: Values,
@@ -39,6 +43,8 @@ pub struct CommandTask {
     goal: String,
     direction: Direction,
     trunk: Option<Imported>,
+    examples: Option<Source>,
+    precisions: Vec<String>,
 }
 
 /// What a training gave.
@@ -81,6 +87,7 @@ impl CommandTask {
         let optional = |command: &Option<String>| command.as_deref().map(Template::parse).transpose();
         Ok(Some(Self {
             train: Template::parse(train)?,
+            distil: optional(&recipe.distil.command)?,
             eval: optional(&recipe.eval.command)?,
             deploy: optional(&recipe.deploy.command)?,
             baseline: baseline(recipe),
@@ -90,6 +97,8 @@ impl CommandTask {
             goal: recipe.goal.metric.clone(),
             direction: recipe.goal.direction,
             trunk: recipe.transfer.imported(),
+            examples: examples(&recipe.data),
+            precisions: recipe.train.precisions.clone(),
         }))
     }
 
@@ -113,6 +122,11 @@ impl CommandTask {
         self.deploy.is_some()
     }
 
+    /// Whether there is a command that writes a teacher's logits.
+    pub fn has_distil(&self) -> bool {
+        self.distil.is_some()
+    }
+
     /// Whether there is a command that evaluates a model.
     pub fn has_eval(&self) -> bool {
         self.eval.is_some()
@@ -126,6 +140,29 @@ impl CommandTask {
     /// What a training may start from.
     pub fn trunk(&self) -> Option<&Imported> {
         self.trunk.as_ref()
+    }
+
+    /// Where the training examples can be told apart.
+    pub fn examples(&self) -> Option<&Source> {
+        self.examples.as_ref()
+    }
+
+    /// Number formats that are cheaper than today's.
+    pub fn cheaper_precisions(&self) -> &[String] {
+        self.precisions.get(1..).unwrap_or_default()
+    }
+
+    /// The whole command of a training with `values`, to be run by hand in [`folder`](Self::folder).
+    pub fn by_hand(&self, values: &Values) -> Result<String> {
+        let mut values = self.with_baseline(values);
+        values.insert(Placeholder::Model, "model".to_owned());
+        values.insert(Placeholder::Out, ".".to_owned());
+        Ok(shown(&self.train.render(&values)?))
+    }
+
+    /// The folder that commands run in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Which way that metric improves.
@@ -144,13 +181,13 @@ impl CommandTask {
     }
 
     /// What a training with `values` is expected to cost, in epochs of the baseline: in proportion to its epochs,
-    /// its width and its share of the data.
+    /// its width and its depth.
     pub fn cost(&self, values: &Values) -> f64 {
         let factor = |placeholder| {
             let value = values.get(&placeholder).and_then(|value| value.parse::<f64>().ok());
             value.map_or(1.0, |value| value / self.number(placeholder))
         };
-        let factors = [Placeholder::Epochs, Placeholder::Width, Placeholder::Subset].map(factor);
+        let factors = [Placeholder::Epochs, Placeholder::Width, Placeholder::Depth].map(factor);
         self.epochs() * factors.iter().product::<f64>()
     }
 
@@ -216,31 +253,49 @@ impl CommandTask {
         })
     }
 
-    /// Evaluates a model in the folder `out`; none without an eval command.
+    /// Writes the logits of a model in the folder `out`. Fails without a distil command.
+    pub fn teach(&self, model: &Path, out: &Path, cancel: &AtomicBool) -> Result<Logits, TaskError> {
+        let Some(distil) = &self.distil else {
+            return Err(TaskError::new(TaskErrorKind::Start, "the recipe has no `distil.command`"));
+        };
+        let logits = out.join("logits.safetensors");
+        remove(&logits)?;
+        let values = [(Placeholder::Model, path(model)), (Placeholder::Teacher, path(&logits))];
+        let values = self.with_baseline(&Values::from(values));
+        self.run(distil, &values, (&MetricsFrom::Auto, &self.goal), out, &mut go_on, cancel)?;
+        Logits::open(&logits)
+    }
+
+    /// Evaluates a model that was trained with `values` in the folder `out`; none without an eval command.
     pub fn evaluate(
         &self,
         model: &Path,
+        values: &Values,
         out: &Path,
         cancel: &AtomicBool,
     ) -> Result<Option<Metrics>, TaskError> {
         let Some(eval) = &self.eval else { return Ok(None) };
-        let values = self.with_baseline(&Values::from([(Placeholder::Model, path(model))]));
+        let mut values = self.with_baseline(values);
+        values.insert(Placeholder::Model, path(model));
         let (argv, ended) = self.run(eval, &values, (&self.metrics, &self.goal), out, &mut go_on, cancel)?;
         checked(&argv, &ended, &self.goal, &values)?;
         Ok(Some(ended.reported.last))
     }
 
-    /// Runs a model in batches of `batch` in the folder `out`; none without a deploy command.
+    /// Runs a model that was trained with `values` in batches of `batch` in the folder `out`; none without a deploy
+    /// command.
     pub fn deploy(
         &self,
         model: &Path,
+        values: &Values,
         batch: usize,
         out: &Path,
         cancel: &AtomicBool,
     ) -> Result<Option<Deployed>, TaskError> {
         let Some(deploy) = &self.deploy else { return Ok(None) };
-        let values = [(Placeholder::Model, path(model)), (Placeholder::Batch, batch.to_string())];
-        let values = self.with_baseline(&Values::from(values));
+        let mut values = self.with_baseline(values);
+        values.insert(Placeholder::Model, path(model));
+        values.insert(Placeholder::Batch, batch.to_string());
         let (argv, ended) =
             self.run(deploy, &values, (&MetricsFrom::Auto, INFERENCES), out, &mut go_on, cancel)?;
         let inferences = checked(&argv, &ended, INFERENCES, &values)?;
@@ -281,6 +336,15 @@ impl CommandTask {
     }
 }
 
+/// Where `data` says that the training examples are.
+fn examples(data: &recipe::Data) -> Option<Source> {
+    match (&data.features, &data.path) {
+        (Some(features), _) => Some(Source::Rows { features: features.clone(), labels: data.labels.clone() }),
+        (None, Some(path)) => Some(Source::Pictures { path: path.clone(), skip_bad: data.skip_bad }),
+        (None, None) => None,
+    }
+}
+
 /// What the user trains with today.
 fn baseline(recipe: &Recipe) -> Values {
     let train = &recipe.train;
@@ -290,7 +354,9 @@ fn baseline(recipe: &Recipe) -> Values {
         (Placeholder::Batch, train.batch.to_string()),
         (Placeholder::WeightDecay, train.weight_decay.to_string()),
         (Placeholder::Width, recipe.model.width.to_string()),
-        (Placeholder::Subset, "1".to_owned()),
+        (Placeholder::Depth, recipe.model.depth.map_or(String::new(), |depth| depth.to_string())),
+        (Placeholder::Precision, train.precisions.first().cloned().unwrap_or_default()),
+        (Placeholder::Subset, String::new()),
         (Placeholder::Teacher, String::new()),
         (Placeholder::Init, String::new()),
         (Placeholder::Seed, recipe.search.seed.to_string()),

@@ -32,6 +32,8 @@ pub enum TaskErrorKind {
     NotAFraction,
     /// It left no model.
     NoModel,
+    /// It left no logits of the teacher, or something else in their place.
+    NoLogits,
     /// Its folder or its log cannot be written, or its metrics cannot be read.
     File,
     /// The user stopped it.

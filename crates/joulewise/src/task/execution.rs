@@ -123,11 +123,7 @@ impl Execution<'_> {
 
     /// The command as messages show it.
     pub(super) fn shown(&self) -> String {
-        let words = self.argv.iter().map(|word| {
-            let is_plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c == '\'');
-            if is_plain { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-        });
-        let shown = words.collect::<Vec<_>>().join(" ");
+        let shown = shown(self.argv);
         match shown.char_indices().nth(100) {
             Some((end, _)) => format!("{}…", &shown[..end]),
             None => shown,
@@ -139,6 +135,16 @@ impl Execution<'_> {
         let is_file = matches!(self.metrics, MetricsFrom::Auto | MetricsFrom::File);
         is_file.then(|| Tail { path: self.out.join(metrics::FILE), offset: 0 })
     }
+}
+
+/// A command as a shell reads it.
+pub(super) fn shown(argv: &[String]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+    let words = argv.iter().map(|word| {
+        let plain = !word.is_empty() && word.chars().all(is_plain);
+        if plain { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The watcher, told from the thread that reads the output and from the one that reads the file.

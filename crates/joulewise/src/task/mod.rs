@@ -2,6 +2,7 @@
 
 mod error;
 mod execution;
+mod logits;
 
 pub mod command;
 pub mod graph;
@@ -10,6 +11,7 @@ pub mod template;
 
 pub use command::{CommandTask, Deployed, Trained};
 pub use error::{TaskError, TaskErrorKind};
+pub use logits::Logits;
 
 use joulewise_meter::Caveat;
 

@@ -21,11 +21,14 @@ pub enum Placeholder {
     Epochs,
     /// `{batch}`: examples per step, or per inference in a deploy command.
     Batch,
-    /// `{width}`: factor on the width of the hidden layers; 1 is the baseline.
+    /// `{width}`: width of the hidden layers: `model.width`, or a part of it.
     Width,
-    /// `{subset}`: share of the training data to use, above 0 and up to 1.
+    /// `{depth}`: how many layers or blocks there are: `model.depth`, or a part of it.
+    Depth,
+    /// `{subset}`: a .npy file with the numbers of the training examples to use, from 0; empty for all.
     Subset,
-    /// `{teacher}`: the model file to distil from; empty when there is none.
+    /// `{teacher}`: the file of a teacher's logits, safetensors, which `distil.command` writes and a training
+    /// reads; empty when there is no teacher.
     Teacher,
     /// `{init}`: the model file to start from; empty when there is none.
     Init,
@@ -33,6 +36,8 @@ pub enum Placeholder {
     Model,
     /// `{out}`: the folder of this execution, for `metrics.jsonl` and whatever else it writes.
     Out,
+    /// `{precision}`: the number format that is computed in, one of `train.precisions`.
+    Precision,
     /// `{weight_decay}`: the weight decay.
     WeightDecay,
     /// `{seed}`: the seed of this training.
@@ -41,16 +46,18 @@ pub enum Placeholder {
 
 impl Placeholder {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Lr,
         Self::Epochs,
         Self::Batch,
         Self::Width,
+        Self::Depth,
         Self::Subset,
         Self::Teacher,
         Self::Init,
         Self::Model,
         Self::Out,
+        Self::Precision,
         Self::WeightDecay,
         Self::Seed,
     ];
@@ -62,11 +69,13 @@ impl Placeholder {
             Self::Epochs => "epochs",
             Self::Batch => "batch",
             Self::Width => "width",
+            Self::Depth => "depth",
             Self::Subset => "subset",
             Self::Teacher => "teacher",
             Self::Init => "init",
             Self::Model => "model",
             Self::Out => "out",
+            Self::Precision => "precision",
             Self::WeightDecay => "weight_decay",
             Self::Seed => "seed",
         }
@@ -299,9 +308,9 @@ mod tests {
         };
         assert_eq!(
             message("t {learning}"),
-            "error: unknown placeholder {learning}\n\nhint: the placeholders are {lr} {epochs} {batch} {width} \
-             {subset} {teacher} {init} {model} {out} {weight_decay} {seed}; write {{learning}} for the braces \
-             themselves\n"
+            "error: unknown placeholder {learning}\n\nhint: the placeholders are {lr} {epochs} {batch} {width} {depth} \
+             {subset} {teacher} {init} {model} {out} {precision} {weight_decay} {seed}; write {{learning}} for the \
+             braces themselves\n"
         );
         assert!(message("t {epoch}").contains("did you mean {epochs}?"));
         assert!(message("t 'a").contains("not closed"));

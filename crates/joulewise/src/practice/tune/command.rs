@@ -53,7 +53,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
                 values.insert(Placeholder::Epochs, step.to_string());
             }
             let before = cx.session.reading();
-            let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values, cx)?;
+            let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values.into(), cx)?;
             let cost = cx.session.reading().energy.value - before.energy.value;
             entries.push(attempt.entry);
             let value = match &attempt.result {
@@ -87,7 +87,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
     };
 
     let mut candidate = if halves {
-        let attempt = command::train("train-winner", &entries, task, &values(&points[&best]), cx)?;
+        let attempt = command::train("train-winner", &entries, task, &values(&points[&best]).into(), cx)?;
         let mut candidate = command::candidate("tune", task, &attempt.result?, &attempt.out);
         candidate.made_by(attempt.entry);
         candidate
@@ -102,6 +102,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
         candidate
     };
     entries.iter().for_each(|&entry| candidate.upstream(entry));
+    candidate.values = values(&points[&best]);
     candidate.note("trials", trials.to_string());
     for (placeholder, value) in values(&points[&best]) {
         let was = task.baseline().get(&placeholder).map_or("", String::as_str);

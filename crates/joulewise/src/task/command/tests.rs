@@ -197,11 +197,11 @@ fn evaluation_and_deployment_read_the_model() {
     let model = project.folder.path().join("a model");
     fs::write(&model, "0.75").unwrap();
     let out = project.folder.path().join("eval");
-    let metrics = task.evaluate(&model, &out, &project.cancel).unwrap().unwrap();
+    let metrics = task.evaluate(&model, &Values::new(), &out, &project.cancel).unwrap().unwrap();
     assert_eq!(metrics["accuracy"], 0.75);
-    let deployed = task.deploy(&model, 8, &out, &project.cancel).unwrap().unwrap();
+    let deployed = task.deploy(&model, &Values::new(), 8, &out, &project.cancel).unwrap().unwrap();
     assert_eq!(deployed.inferences, 800.0);
     let task = project.task("[train]\ncommand = 'true'", &[]);
-    assert!(task.evaluate(&model, &out, &project.cancel).unwrap().is_none());
-    assert!(task.deploy(&model, 8, &out, &project.cancel).unwrap().is_none());
+    assert!(task.evaluate(&model, &Values::new(), &out, &project.cancel).unwrap().is_none());
+    assert!(task.deploy(&model, &Values::new(), 8, &out, &project.cancel).unwrap().is_none());
 }
