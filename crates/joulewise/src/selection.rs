@@ -156,11 +156,14 @@ impl Examples {
 }
 
 impl Selection {
-    /// Writes the numbers to `path`, int64: whole or not at all.
+    /// Writes the numbers to `path`, int64: whole or not at all. Makes the folder if there is none.
     pub fn write(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
         let numbers = Numbers::I64(self.indices.iter().map(|&index| i64::from(index)).collect());
-        npy::write(path, &Array { shape: vec![self.indices.len()], numbers })
-            .with_context(|| format!("cannot write the selection {}", path.display()))
+        Ok(npy::write(path, &Array { shape: vec![self.indices.len()], numbers })?)
     }
 }
 
