@@ -180,6 +180,12 @@ impl Meter {
         self.sources.iter().map(name).collect()
     }
 
+    /// Whether any source counts, rather than models.
+    pub(crate) fn has_counter(&self) -> bool {
+        let counted = |active: &Active| active.source.domains().iter().any(|d| d.method == Method::Measured);
+        self.sources.iter().any(counted)
+    }
+
     /// What the joules cover, as in `process tree, CPU, modelled`.
     pub(crate) fn scope(&self) -> String {
         let part = |active: &Active| {

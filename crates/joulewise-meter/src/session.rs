@@ -280,6 +280,11 @@ impl Session {
         self.shared.books().meter.names()
     }
 
+    /// Whether any of its joules are counted, rather than modelled from CPU time.
+    pub fn has_counter(&self) -> bool {
+        self.shared.books().meter.has_counter()
+    }
+
     /// In a strict session, an error once a source was lost.
     pub fn check(&self) -> Result<(), Error> {
         match &self.shared.books().meter.lost {

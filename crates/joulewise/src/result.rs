@@ -115,6 +115,9 @@ pub struct Candidate {
     pub cpu_s_per_inference: BTreeMap<String, f64>,
     /// This candidate's CPU time per inference over the baseline's, paired, at `life.batch`.
     pub cpu_ratio: Option<Ratio>,
+    /// Its joules per inference over the baseline's, likewise; absent where joules are modelled from CPU time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_ratio: Option<Ratio>,
     /// Running the winning recipe once.
     pub training_j: Option<Energy>,
     /// Everything upstream of the candidate; absent where it is unknown.
@@ -172,6 +175,13 @@ pub struct Ratio {
     pub low: f64,
     /// Upper end of its 95 % interval.
     pub high: f64,
+}
+
+impl Candidate {
+    /// The cost of an inference over the baseline's: joules where they are counted, else CPU time.
+    pub fn inference_ratio(&self) -> Option<Ratio> {
+        self.energy_ratio.or(self.cpu_ratio)
+    }
 }
 
 /// What became of a candidate.

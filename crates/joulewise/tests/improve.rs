@@ -312,3 +312,19 @@ fn what_diverges_fails_alone_and_names_step_and_learning_rate() {
     assert!(candidate(&result, "smaller-network-0.5")["model"].is_string(), "the others go on");
     assert_eq!(result["state"], "complete");
 }
+
+#[test]
+fn the_same_work_has_the_same_price() {
+    let result = result();
+    let (baseline, models) = (&result["baseline"], models(&result));
+    let same =
+        |model: &&&Value| ["early-stopping", "transfer", "tune"].iter().any(|name| model["name"] == *name);
+    let same: Vec<_> = models.iter().filter(same).filter(|model| model["model"].is_string()).collect();
+    assert!(!same.is_empty());
+    for model in same {
+        assert_eq!(model["energy_per_inference_j"], baseline["energy_per_inference_j"], "{model:#}");
+        assert_eq!((&model["cpu_ratio"]["low"], &model["cpu_ratio"]["high"]), (&1.0.into(), &1.0.into()));
+        assert!(model["notes"].to_string().contains("priced as `baseline`"), "{model:#}");
+    }
+    assert!(models.iter().any(|m| m["name"] == "quantise" && m["cpu_ratio"]["value"] != 1.0));
+}

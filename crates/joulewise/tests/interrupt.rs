@@ -172,3 +172,51 @@ fn a_disk_without_room_for_a_model_is_one_error_and_leaves_nothing_half_written(
     assert!(said.contains("cannot ") && said.contains("choose another folder with --out"), "{said}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a run is left behind");
 }
+
+#[test]
+fn an_interrupt_between_seeds_keeps_the_baseline() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ended, said) = interrupted_at("baseline/train-seed-2", folder.path(), &format!("{TASK} --seeds 4"));
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert_eq!(result(&only_run(folder.path()))["state"], "partial");
+    let resumed = joulewise(folder.path(), "improve --resume @last").output().unwrap();
+    let said = String::from_utf8_lossy(&resumed.stderr);
+    assert_eq!(resumed.status.code(), Some(0), "{said}");
+    assert!(!said.contains("baseline/train "), "the baseline is not trained again: {said}");
+    let complete = result(&only_run(folder.path()));
+    let notes = complete["baseline"]["notes"].to_string();
+    assert!(notes.contains("4 trainings"), "{notes}");
+    assert_partition(&complete);
+}
+
+/// A machine with one counter, which does not move.
+fn sysfs(folder: &Path) -> std::path::PathBuf {
+    let zone = folder.join("class/powercap/intel-rapl:0");
+    fs::create_dir_all(&zone).unwrap();
+    for (file, text) in
+        [("name", "package-0"), ("energy_uj", "1000000"), ("max_energy_range_uj", "262143328850")]
+    {
+        fs::write(zone.join(file), format!("{text}\n")).unwrap();
+    }
+    zone
+}
+
+#[test]
+fn a_strict_run_ends_when_its_counter_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = sysfs(folder.path());
+    let out = folder.path().join("runs");
+    let mut command = joulewise(&out, &format!("{TASK} --strict"));
+    command.env("JOULEWISE_SYSFS", folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("baseline/train") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    fs::remove_dir_all(zone).unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{said}");
+    assert!(said.contains("lost an energy source") && said.contains("--resume"), "{said}");
+    assert_eq!(result(&only_run(&out))["state"], "partial");
+}

@@ -100,8 +100,26 @@ pub struct Price {
     pub energy: Energy,
     /// CPU-seconds per image: median of the rounds.
     pub cpu_s: f64,
-    /// CPU-seconds per image in each round.
-    pub rounds: Vec<f64>,
+    /// What an image took in each round.
+    pub rounds: Vec<Round>,
+}
+
+/// What an image took in one round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Round {
+    /// CPU-seconds.
+    pub cpu_s: f64,
+    /// Joules, where a counter was read; a model of CPU time says nothing that `cpu_s` does not.
+    pub counted_j: Option<f64>,
+}
+
+/// One price over another, paired round by round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratios {
+    /// Of CPU time.
+    pub cpu: Ratio,
+    /// Of joules; none where they were not counted in every round of both.
+    pub energy: Option<Ratio>,
 }
 
 /// Runs every subject for a slice in each of `rounds` rounds, in turns.
@@ -122,35 +140,64 @@ pub fn price(
             slices[index].push(subjects[index].run(session, slice_s)?);
         }
     }
-    Ok(slices.iter().map(|slices| Price::of(slices)).collect())
+    let counted = session.has_counter();
+    Ok(slices.iter().map(|slices| Price::of(slices, counted)).collect())
 }
 
 impl Price {
-    /// The price that `slices`, one of each round, show.
-    pub(super) fn of(slices: &[Slice]) -> Self {
+    /// The price that `slices`, one of each round, show; `counted` says whether their joules are a counter's.
+    pub(super) fn of(slices: &[Slice], counted: bool) -> Self {
         let images: f64 = slices.iter().map(|s| s.images as f64).sum();
-        let sum = |of: fn(&Slice) -> f64| slices.iter().map(of).sum::<f64>();
-        let rounds: Vec<f64> = slices.iter().map(|s| s.cpu_s / s.images as f64).collect();
-        let cpu_s = median(rounds.clone());
-        // Joules follow the median of the rounds, so that one disturbed round does not count.
-        let scale = cpu_s / (sum(|s| s.cpu_s) / images) / images;
-        let energy = Energy {
-            value: sum(|s| s.energy.value) * scale,
-            low: sum(|s| s.energy.low) * scale,
-            high: sum(|s| s.energy.high) * scale,
-            method: slices[0].energy.method,
+        let rounds: Vec<Round> = slices
+            .iter()
+            .map(|s| Round {
+                cpu_s: s.cpu_s / s.images as f64,
+                counted_j: counted.then_some(s.energy.value / s.images as f64),
+            })
+            .collect();
+        let cpu_s = median(rounds.iter().map(|round| round.cpu_s).collect());
+        let total: Energy = slices.iter().map(|s| s.energy).sum();
+        // One disturbed round does not count: joules are the median of the rounds, or follow that of CPU time.
+        let per_image = match rounds.iter().map(|round| round.counted_j).collect::<Option<Vec<f64>>>() {
+            Some(joules) => median(joules),
+            None => total.value / slices.iter().map(|s| s.cpu_s).sum::<f64>() * cpu_s,
         };
-        Self { energy, cpu_s, rounds }
+        let scale = if total.value > 0.0 { per_image / total.value } else { 1.0 / images };
+        Self { energy: total.scaled(scale), cpu_s, rounds }
     }
 
-    /// This price over `other`'s, round by round, with the interval of the median at about 95 %
-    /// (order statistics of the sign test).
-    pub fn ratio(&self, other: &Self) -> Ratio {
-        let mut ratios: Vec<f64> = self.rounds.iter().zip(&other.rounds).map(|(a, b)| a / b).collect();
-        ratios.sort_by(f64::total_cmp);
-        let n = ratios.len();
-        let skip = ((n as f64 - 1.96 * (n as f64).sqrt()) / 2.0).floor().max(0.0) as usize;
-        Ratio { value: median(ratios.clone()), low: ratios[skip], high: ratios[n - 1 - skip] }
+    /// This price over `other`'s.
+    pub fn over(&self, other: &Self) -> Ratios {
+        let pairs = || self.rounds.iter().zip(&other.rounds);
+        let joules = pairs().map(|(a, b)| Some(a.counted_j? / b.counted_j.filter(|&joules| joules > 0.0)?));
+        Ratios {
+            cpu: middle(pairs().map(|(a, b)| a.cpu_s / b.cpu_s).collect()),
+            energy: joules.collect::<Option<Vec<f64>>>().map(middle),
+        }
+    }
+}
+
+/// The median of `ratios` with an interval that holds it in at least 95 % of all cases, by the sign test; of five or
+/// fewer none does, and the interval is their range.
+fn middle(mut ratios: Vec<f64>) -> Ratio {
+    ratios.sort_by(f64::total_cmp);
+    let n = ratios.len();
+    let skip = outside(n);
+    Ratio { low: ratios[skip], high: ratios[n - 1 - skip], value: median(ratios) }
+}
+
+/// How many of `n` values on either side an interval of the median may leave out: the most of which the chance that
+/// it lies beyond them is at most 2.5 %.
+fn outside(n: usize) -> usize {
+    let mut skip = 0;
+    let (mut term, mut below) = (0.5f64.powi(n as i32), 0.5f64.powi(n as i32));
+    loop {
+        term *= (n - skip) as f64 / (skip + 1) as f64;
+        below += term;
+        if below > 0.025 {
+            return skip;
+        }
+        skip += 1;
     }
 }
 
@@ -167,8 +214,13 @@ mod tests {
     use super::*;
 
     fn priced(rounds: &[f64]) -> Price {
-        let energy = Energy { value: 1.0, low: 1.0, high: 1.0, method: Method::Modelled };
-        Price { energy, cpu_s: median(rounds.to_vec()), rounds: rounds.to_vec() }
+        Price::of(&rounds.iter().map(|&cpu_s| slice(cpu_s, 10.0 * cpu_s)).collect::<Vec<_>>(), false)
+    }
+
+    /// One image that took `cpu_s` and `joules`.
+    fn slice(cpu_s: f64, joules: f64) -> Slice {
+        let energy = Energy { value: joules, low: joules, high: joules, method: Method::Modelled };
+        Slice { images: 1, calls: 1, cpu_s, wall_s: cpu_s, energy }
     }
 
     #[test]
@@ -176,13 +228,24 @@ mod tests {
         // The machine doubles its speed in the middle; the ratio does not notice.
         let slow = priced(&[4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0]);
         let fast = priced(&[1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]);
-        assert_eq!(fast.ratio(&slow), Ratio { value: 0.25, low: 0.25, high: 0.25 });
+        assert_eq!(fast.over(&slow).cpu, Ratio { value: 0.25, low: 0.25, high: 0.25 });
+        assert_eq!(fast.over(&slow).energy, None, "modelled joules say nothing more");
     }
 
     #[test]
-    fn the_interval_leaves_out_single_outliers_only_when_there_are_rounds_enough() {
+    fn counted_joules_have_a_ratio_of_their_own() {
+        // The same CPU time at half the power.
+        let price = |watts: f64| Price::of(&[1.0, 2.0, 1.5].map(|s| slice(s, watts * s)), true);
+        let ratios = price(5.0).over(&price(10.0));
+        assert_eq!((ratios.cpu.value, ratios.energy.unwrap().value), (1.0, 0.5));
+        assert_eq!(price(10.0).energy.value, 15.0, "the median of 10, 15 and 20 J");
+    }
+
+    #[test]
+    fn the_interval_leaves_out_what_the_sign_test_allows() {
+        assert_eq!([3, 5, 6, 8, 9, 11, 15, 20].map(outside), [0, 0, 0, 0, 1, 1, 3, 5]);
         let noisy = priced(&[1.0, 1.0, 1.0, 1.0, 9.0, 1.0, 1.0, 1.0, 1.0]);
-        assert_eq!(noisy.ratio(&priced(&[1.0; 9])).high, 1.0);
-        assert_eq!(priced(&[1.0, 9.0, 1.0]).ratio(&priced(&[1.0; 3])).high, 9.0);
+        assert_eq!(noisy.over(&priced(&[1.0; 9])).cpu.high, 1.0);
+        assert_eq!(priced(&[1.0, 9.0, 1.0]).over(&priced(&[1.0; 3])).cpu.high, 9.0);
     }
 }

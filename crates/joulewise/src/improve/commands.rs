@@ -106,11 +106,15 @@ pub(super) fn price(
     for (index, candidate) in candidates.iter_mut().enumerate() {
         let shares = index > 0 && !candidate.has_own_network && candidate.artifact.is_some();
         let slices = &slices[if shares { 0 } else { index }];
-        let price = (slices.len() == ROUNDS).then(|| Price::of(slices));
+        let price = (slices.len() == ROUNDS).then(|| Price::of(slices, cx.session.has_counter()));
         if shares && price.is_some() {
             candidate.note("inference", "priced as the baseline's: its training leaves the network as it is");
         }
-        prices.push(price.map(|price| Priced { batches: vec![(cx.batch, price)], threads: None }));
+        prices.push(price.map(|price| Priced {
+            batches: vec![(cx.batch, price)],
+            threads: None,
+            twin: None,
+        }));
     }
     Ok(prices)
 }

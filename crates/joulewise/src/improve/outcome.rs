@@ -9,6 +9,7 @@ use joulewise_learn::onnx;
 use joulewise_learn::shape::{infer, macs};
 use joulewise_meter::{Energy, Session, StageRecord};
 
+use super::benchmark::Ratios;
 use super::judge::wilson;
 use super::search::Priced;
 use crate::budget::Budget;
@@ -44,7 +45,7 @@ pub(super) struct Outcome {
     max_drop: f64,
     candidates: Vec<result::Candidate>,
     training: Vec<Vec<u32>>,
-    ratios: Vec<Option<Ratio>>,
+    ratios: Vec<Option<Ratios>>,
     entries: Vec<Entry>,
     earlier: Option<Energy>,
     budget: Budget,
@@ -84,7 +85,7 @@ impl Outcome {
             let tested = tested.get(index).copied().flatten();
             let priced = prices.get(index).and_then(Option::as_ref);
             described.push(describe(candidate, run, task, &recipe.goal.metric, judged, tested, priced)?);
-            ratios.push(price_at(index).zip(price_at(0)).map(|(price, baseline)| price.ratio(baseline)));
+            ratios.push(price_at(index).zip(price_at(0)).map(|(price, baseline)| price.over(baseline)));
         }
         Ok(Self {
             task: recipe.name.clone(),
@@ -124,12 +125,13 @@ impl Outcome {
         }
         let baseline = candidates.first().and_then(|baseline| Outlay::of(baseline, &self.life));
         for (candidate, ratio) in candidates.iter_mut().zip(&self.ratios) {
-            candidate.cpu_ratio = *ratio;
+            candidate.cpu_ratio = ratio.map(|ratio| ratio.cpu);
+            candidate.energy_ratio = ratio.and_then(|ratio| ratio.energy);
             let outlay = Outlay::of(candidate, &self.life);
             candidate.life_cost_j = outlay.map(|outlay| outlay.over(&self.life));
             // Without inferences only what the trainings cost can tell two candidates apart.
             let same = Ratio { value: 1.0, low: 1.0, high: 1.0 };
-            let ratio = ratio.or_else(|| (self.life.inferences == 0.0).then_some(same));
+            let ratio = candidate.inference_ratio().or_else(|| (self.life.inferences == 0.0).then_some(same));
             if let (Some(outlay), Some(baseline), Some(ratio)) = (outlay, &baseline, ratio) {
                 candidate.break_even = ledger::break_even(&outlay, baseline, ratio, &self.life);
             }
@@ -203,6 +205,7 @@ fn describe(
         energy_per_inference_j: PerBatch::default(),
         cpu_s_per_inference: BTreeMap::new(),
         cpu_ratio: None,
+        energy_ratio: None,
         training_j: None,
         cost_to_make_j: None,
         imported: candidate.imported.clone(),
@@ -242,6 +245,10 @@ fn describe(
     };
     described.metrics.insert(metric.to_owned(), value);
     if let Some(priced) = priced {
+        if let Some(twin) = &priced.twin {
+            let text = format!("priced as `{twin}`, whose network does the same work");
+            described.notes.push(("inference".to_owned(), text));
+        }
         for (batch, price) in &priced.batches {
             described.energy_per_inference_j.by_batch.insert(batch.to_string(), price.energy);
             described.cpu_s_per_inference.insert(batch.to_string(), price.cpu_s);

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use joulewise_meter::{Event, EventKind, Joules, Observer};
+use joulewise_meter::{Event, EventKind, Joules, Observer, Seconds};
 
 /// A line that is drawn again and again on a terminal, and one line for each stage elsewhere.
 pub(super) struct Progress {
     bar: ProgressBar,
     plain: bool,
-    names: BTreeMap<u32, String>,
+    /// Name and begin of each stage.
+    stages: BTreeMap<u32, (String, Instant)>,
     metric: Option<(String, f64)>,
     energy_j: f64,
     left: String,
@@ -27,7 +28,7 @@ impl Progress {
         if !plain {
             bar.enable_steady_tick(Duration::from_millis(125));
         }
-        Self { bar, plain, names: BTreeMap::new(), metric: None, energy_j: 0.0, left: String::new() }
+        Self { bar, plain, stages: BTreeMap::new(), metric: None, energy_j: 0.0, left: String::new() }
     }
 
     fn say(&self, line: &str) {
@@ -40,11 +41,19 @@ impl Progress {
     }
 
     fn draw(&self, stage: u32, done: u64, of: u64) {
-        let name = self.names.get(&stage).map_or("", String::as_str);
+        let (name, left) = match self.stages.get(&stage) {
+            Some((name, began)) => (name.as_str(), left(*began, done, of)),
+            None => ("", String::new()),
+        };
+        let left = [left, self.left.clone()].into_iter().filter(|left| !left.is_empty()).collect::<Vec<_>>();
         let share =
             if of == 0 { String::new() } else { format!("{:>4.0} %", 100.0 * done as f64 / of as f64) };
         let metric = self.metric.as_ref().map_or(String::new(), |(name, value)| metric(name, *value));
-        self.bar.set_message(format!("{name:<32}{share}{metric}  {}  {}", Joules(self.energy_j), self.left));
+        self.bar.set_message(format!(
+            "{name:<32}{share}{metric}  {}  {}",
+            Joules(self.energy_j),
+            left.join(", ")
+        ));
     }
 }
 
@@ -52,7 +61,7 @@ impl Observer for Progress {
     fn on(&mut self, event: &Event) {
         match &event.kind {
             EventKind::StageOpened { id, name, .. } => {
-                self.names.insert(*id, name.clone());
+                self.stages.insert(*id, (name.clone(), Instant::now()));
                 self.metric = None;
                 self.draw(*id, 0, 0);
             }
@@ -86,6 +95,15 @@ impl Observer for Progress {
             _ => {}
         }
     }
+}
+
+/// How long a stage that has done so much will still take, if it goes on like that.
+fn left(began: Instant, done: u64, of: u64) -> String {
+    if done == 0 || done > of {
+        return String::new();
+    }
+    let per_step = began.elapsed().as_secs_f64() / done as f64;
+    format!("{} of this stage left", Seconds(per_step * (of - done) as f64))
 }
 
 /// An accuracy as a percentage, anything else as it is.

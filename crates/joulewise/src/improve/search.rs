@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
-use joulewise_learn::onnx;
+use joulewise_learn::{Model, onnx};
 use joulewise_meter::{EventKind, Session, StageRecord};
 
 use super::benchmark::{self, Price, Subject};
@@ -28,6 +28,11 @@ use crate::task::{CommandTask, Task};
 const ROUNDS: usize = 11;
 /// CPU time of one model's turn in a round, in seconds.
 const SLICE_S: f64 = 0.012;
+/// The same where joules are counted: counters move once in a millisecond, or less often.
+const COUNTED_SLICE_S: f64 = 0.1;
+
+/// The baseline's note on its trainings with other seeds.
+const OTHER_SEEDS: &str = "other seeds";
 
 /// A run in progress.
 pub(super) struct Search<'a> {
@@ -56,6 +61,8 @@ pub(super) struct Priced {
     pub(super) batches: Vec<(usize, Price)>,
     /// Unknown where a command runs the model.
     pub(super) threads: Option<usize>,
+    /// The model that was run in its place, because it does the same work.
+    pub(super) twin: Option<String>,
 }
 
 impl<'a> Search<'a> {
@@ -114,16 +121,20 @@ impl<'a> Search<'a> {
         } else {
             self.baseline()?;
         }
+        self.judge_baseline()?;
         for planned in chosen {
             let name = planned.practice.card().name;
             if !self.state.done.contains(&name) {
+                self.predict(chosen);
                 self.attempt(planned)?;
                 self.state.done.push(name);
                 self.save()?;
             }
         }
         self.price()?;
-        self.test()
+        self.intact()?;
+        self.test()?;
+        self.intact()
     }
 
     /// Trains what everything is compared with. Its failure ends the run.
@@ -135,30 +146,40 @@ impl<'a> Search<'a> {
         self.save()
     }
 
-    fn run_baseline(&mut self, task: &CommandTask) -> Result<(), Stop> {
-        let mut cx = self.context("baseline", &[]);
-        let mut candidate = commands::baseline(task, &mut cx)?;
-        drop(cx);
-        self.repeat(&mut candidate)?;
-        if let Some(record) = self.ledger.iter().find(|record| candidate.training.contains(&record.id)) {
-            let epochs = commands::affordable_epochs(self.recipe.search.budget, task, record);
-            self.state.budget.scale_to(epochs);
-            self.predict(record.wall_s / task.epochs());
+    /// Finds out how good the baseline is, and how far chance alone moves it, unless an earlier run did.
+    fn judge_baseline(&mut self) -> Result<(), Stop> {
+        let mut baseline = self.candidates[0].clone();
+        if let Task::Graph(_) = self.task {
+            self.right = self.right(&baseline)?;
+            baseline.judge = Some(share(&self.right));
         }
-        self.state.curve.clone_from(&candidate.curve);
-        self.candidates.push(candidate);
-        Ok(())
-    }
-
-    /// Trains the baseline with other seeds too, if the recipe asks for it.
-    fn repeat(&mut self, baseline: &mut Candidate) -> Result<(), Stop> {
         let seeds = self.recipe.search.seeds;
-        if seeds > 1 {
+        if seeds > 1 && !baseline.notes.iter().any(|(name, _)| name == OTHER_SEEDS) {
             let (task, mut cx) = (self.task, self.context("baseline", &[]));
             let spread = Spread::over_seeds(task, baseline.select, seeds, &mut cx)?;
             drop(cx);
-            baseline.note("other seeds", spread.to_string());
+            baseline.note(OTHER_SEEDS, spread.to_string());
         }
+        self.candidates[0] = baseline;
+        self.save()
+    }
+
+    /// In a strict run, an error once a source of joules was lost.
+    fn intact(&self) -> Result<(), Stop> {
+        self.session.check().map_err(|error| Stop::Failed(error.into()))
+    }
+
+    fn run_baseline(&mut self, task: &CommandTask) -> Result<(), Stop> {
+        let mut cx = self.context("baseline", &[]);
+        let candidate = commands::baseline(task, &mut cx)?;
+        drop(cx);
+        if let Some(record) = self.ledger.iter().find(|record| candidate.training.contains(&record.id)) {
+            let epochs = commands::affordable_epochs(self.recipe.search.budget, task, record);
+            self.state.budget.scale_to(epochs);
+            self.state.epoch_s = record.wall_s / task.epochs();
+        }
+        self.state.curve.clone_from(&candidate.curve);
+        self.candidates.push(candidate);
         Ok(())
     }
 
@@ -171,8 +192,7 @@ impl<'a> Search<'a> {
                 Setback::Cancelled => Stop::Cancelled,
                 other => Stop::Failed(anyhow!("the baseline cannot be trained: {other}")),
             })?;
-        let epoch_s = began.elapsed().as_secs_f64() / task.hyper.epochs as f64;
-        drop(cx);
+        self.state.epoch_s = began.elapsed().as_secs_f64() / task.hyper.epochs as f64;
         let mut candidate = Candidate::trained("baseline", trained.fitted.model);
         candidate.practices.clear();
         candidate.made_by(trained.entry);
@@ -180,12 +200,7 @@ impl<'a> Search<'a> {
         candidate.select = trained.fitted.epochs.last().and_then(|epoch| epoch.select);
         candidate.reason = "everything is compared with it".into();
         candidate.note("epochs", task.hyper.epochs.to_string());
-        self.repeat(&mut candidate)?;
-        let right = self.right(&candidate)?;
-        candidate.judge = Some(share(&right));
-        self.right = right;
         self.candidates.push(candidate);
-        self.predict(epoch_s);
         Ok(())
     }
 
@@ -202,14 +217,17 @@ impl<'a> Search<'a> {
         Ok(right)
     }
 
-    /// Tells the progress line how long the rest will take.
-    fn predict(&self, epoch_s: f64) {
-        let epochs: f64 = self.state.budget.shares.values().map(|s| (s.epochs - s.spent).max(0.0)).sum();
-        let text = format!("at most {} left", joulewise_meter::Seconds(epochs * epoch_s));
+    /// Tells the progress line how long the rest will take, if every practice uses up its share.
+    fn predict(&self, chosen: &[&Planned]) {
+        let ahead = chosen.iter().map(|planned| planned.practice.card().name);
+        let ahead = ahead.filter(|name| !self.state.done.contains(name));
+        let epochs: f64 = ahead.map(|name| self.state.budget.left(&name)).sum();
+        let text = format!("at most {} left to train", joulewise_meter::Seconds(epochs * self.state.epoch_s));
         self.session.emit(EventKind::Progress { stage: 0, done: 0, of: 0, text });
     }
 
     fn attempt(&mut self, planned: &Planned) -> Result<(), Stop> {
+        self.intact()?;
         let name = planned.practice.card().name;
         let (earlier, task) = (self.candidates.clone(), self.task);
         let mut cx = self.context(&name, &earlier[1..]);
@@ -361,13 +379,7 @@ impl<'a> Search<'a> {
             Ok(candidate)
         });
         self.candidates = recalled.collect::<Result<_>>()?;
-        match self.task {
-            Task::Graph(_) => {
-                let baseline = self.candidates[0].clone();
-                self.right = self.right(&baseline)?;
-            }
-            Task::Commands(_) => self.candidates[0].curve.clone_from(&self.state.curve),
-        }
+        self.candidates[0].curve.clone_from(&self.state.curve);
         Ok(())
     }
 
@@ -447,9 +459,11 @@ fn priced(
     cx: &mut Context<'_>,
 ) -> Result<Vec<Option<Priced>>, Setback> {
     let threads = task.cpu.threads();
+    let slice_s = if cx.session.has_counter() { COUNTED_SLICE_S } else { SLICE_S };
+    let twins: Vec<Option<usize>> = (0..candidates.len()).map(|index| twin(candidates, index)).collect();
     let mut prices: Vec<Option<Priced>> = candidates
         .iter()
-        .map(|c| c.model.as_ref().map(|_| Priced { batches: Vec::new(), threads: None }))
+        .map(|c| c.model.as_ref().map(|_| Priced { batches: Vec::new(), threads: None, twin: None }))
         .collect();
     for &batch in batches {
         cx.check()?;
@@ -460,7 +474,7 @@ fn priced(
             subjects.push(Subject::new(task, model, batch, threads)?);
         }
         for (owner, candidate) in candidates.iter().enumerate() {
-            let Some(model) = &candidate.model else { continue };
+            let (Some(model), None) = (&candidate.model, twins[owner]) else { continue };
             let (calls, threads) = match &candidate.deployment {
                 Some(deployment) => (deployment.batch.min(batch), deployment.threads),
                 None => (batch, 1),
@@ -468,7 +482,7 @@ fn priced(
             subjects.push(Subject::new(task, model, calls, threads)?);
             owners.push(owner);
         }
-        let measured = benchmark::price(&mut subjects, cx.session, ROUNDS, SLICE_S)?;
+        let measured = benchmark::price(&mut subjects, cx.session, ROUNDS, slice_s)?;
         for ((owner, subject), price) in owners.into_iter().zip(&subjects).zip(measured) {
             let Some(priced) = &mut prices[owner] else { continue };
             match priced.batches.iter_mut().find(|(b, _)| *b == batch) {
@@ -484,7 +498,30 @@ fn priced(
             }
         }
     }
+    for (index, twin) in twins.into_iter().enumerate() {
+        if let Some(twin) = twin {
+            let name = candidates[twin].name.clone();
+            prices[index] = prices[twin].clone().map(|price| Priced { twin: Some(name), ..price });
+        }
+    }
     Ok(prices)
+}
+
+/// The first candidate whose inference is the same work as that of candidate `index`, other than itself: the same
+/// operations on tensors of the same shapes, which only noise would price differently.
+fn twin(candidates: &[Candidate], index: usize) -> Option<usize> {
+    let candidate = &candidates[index];
+    let model = candidate.model.as_ref()?;
+    let shapes = |model: &Model| -> Vec<(String, Vec<usize>)> {
+        model.weights.0.iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone())).collect()
+    };
+    candidates[..index].iter().position(|earlier| {
+        earlier.model.as_ref().is_some_and(|other| {
+            earlier.deployment == candidate.deployment
+                && other.graph.nodes == model.graph.nodes
+                && shapes(other) == shapes(model)
+        })
+    })
 }
 
 /// Why the search ended early.

@@ -28,6 +28,9 @@ pub(super) struct State {
     pub(super) deployments: BTreeMap<String, Deployment>,
     /// What is left of the budget.
     pub(super) budget: Budget,
+    /// Seconds that an epoch of the baseline took.
+    #[serde(default)]
+    pub(super) epoch_s: f64,
     /// The baseline's curve, where a command trains: practices learn from it.
     #[serde(default)]
     pub(super) curve: Vec<f64>,

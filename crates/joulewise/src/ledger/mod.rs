@@ -64,6 +64,10 @@ pub fn life_cost(once: Energy, training: Energy, per_inference: Energy, life: &L
 /// 1 where both run the same graph. A saving whose interval contains zero is [`BreakEven::NotShown`]; where such
 /// a candidate was cheaper to make, it stays cheaper at least up to the lower end of the interval.
 pub fn break_even(candidate: &Outlay, baseline: &Outlay, ratio: Ratio, life: &Life) -> BreakEven {
+    if candidate.per_inference.method != baseline.per_inference.method {
+        // A counter was lost between the two: counted and modelled joules cannot be subtracted.
+        return BreakEven::NotShown;
+    }
     let extra = candidate.fixed_j(life) - baseline.fixed_j(life);
     let saving = |ratio: f64| baseline.per_inference.value * (1.0 - ratio);
     let (best, least, most) = (saving(ratio.value), saving(ratio.high), saving(ratio.low));
@@ -90,7 +94,7 @@ pub fn break_even(candidate: &Outlay, baseline: &Outlay, ratio: Ratio, life: &Li
 ///
 /// `None` where no saving is shown.
 pub fn repaid_after(joules: f64, candidate: &Candidate, baseline: &Outlay) -> Option<f64> {
-    let ratio = candidate.cpu_ratio?;
+    let ratio = candidate.inference_ratio()?;
     (ratio.high < 1.0).then(|| joules / (baseline.per_inference.value * (1.0 - ratio.value)))
 }
 

@@ -99,7 +99,7 @@ fn cells(result: &RunResult, model: &Candidate, is_baseline: bool) -> [Cell; 9] 
     let metric = model.metrics.get(&result.metric);
     let value = result.metric_of(model);
     let gain = result.gain_of(model).filter(|_| !is_baseline);
-    let ratio = model.cpu_ratio;
+    let ratio = model.inference_ratio();
     let energy = result.inference_j(model);
     let joules = |energy: Option<joulewise_meter::Energy>| {
         Cell::new(energy.map(|e| quantity::energy(&e)), None, energy.map(|e| e.value))

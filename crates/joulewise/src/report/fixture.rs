@@ -113,6 +113,7 @@ fn candidate(sketch: &Sketch) -> Candidate {
             ("1".to_owned(), energy.value * 1.9 / 11.2),
             ("64".to_owned(), energy.value / 11.2),
         ]),
+        energy_ratio: None,
         cpu_ratio: Some(Ratio {
             value: sketch.ratio,
             low: sketch.ratio * (1.0 - spread),
@@ -146,6 +147,7 @@ fn idle(name: &str, status: Status, reason: &str) -> Candidate {
         energy_per_inference_j: PerBatch::default(),
         cpu_s_per_inference: BTreeMap::new(),
         cpu_ratio: None,
+        energy_ratio: None,
         training_j: None,
         cost_to_make_j: None,
         imported: None,

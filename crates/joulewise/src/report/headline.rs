@@ -47,9 +47,14 @@ fn figures_of(out: &mut String, result: &RunResult, best: &Candidate) -> fmt::Re
             )
         })
     };
-    if let Some(ratio) = &best.cpu_ratio {
+    if let Some(ratio) = best.inference_ratio() {
         let detail = instead(result.inference_j(best), result.inference_j(baseline));
-        figure(out, "CPU time per inference", &quantity::factor(ratio.value), &detail)?;
+        figure(
+            out,
+            &format!("{} per inference", quantity::ratio_word(best)),
+            &quantity::factor(ratio.value),
+            &detail,
+        )?;
     }
     if let (Some(value), Some(gain)) = (result.metric_of(best), result.gain_of(best)) {
         let before =

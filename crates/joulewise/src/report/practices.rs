@@ -100,8 +100,11 @@ fn draw_card(
 /// The figures of a candidate and what it tells of itself.
 fn facts(out: &mut String, result: &RunResult, candidate: &Candidate) -> fmt::Result {
     let mut facts: Vec<(String, String)> = Vec::new();
-    if let Some(ratio) = &candidate.cpu_ratio {
-        facts.push(("CPU time per inference".to_owned(), quantity::factor(ratio.value)));
+    if let Some(ratio) = candidate.inference_ratio() {
+        facts.push((
+            format!("{} per inference", quantity::ratio_word(candidate)),
+            quantity::factor(ratio.value),
+        ));
     }
     if let Some(gain) = result.gain_of(candidate) {
         facts.push((result.metric.clone(), quantity::gain(result, gain)));

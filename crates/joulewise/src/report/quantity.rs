@@ -7,6 +7,11 @@ use crate::result::{BreakEven, Candidate, Goal, Ratio, RunResult};
 const PREFIXES: [(f64, &str); 8] =
     [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
 
+/// What the ratio of an inference is of.
+pub(super) fn ratio_word(model: &crate::result::Candidate) -> &'static str {
+    if model.energy_ratio.is_some() { "energy" } else { "CPU time" }
+}
+
 /// Three significant figures without an exponent, as in `12.3` or `0.0456`.
 pub fn three_figures(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {

@@ -108,8 +108,8 @@ fn columns(result: &RunResult) -> Vec<Column> {
             Some(gain) if !result.is_baseline(model) => quantity::gain(result, gain),
             _ => "–".to_owned(),
         }),
-        column("CPU", 0, |_, model| {
-            model.cpu_ratio.map_or("–".to_owned(), |ratio| quantity::factor(ratio.value))
+        column(if result.baseline.energy_ratio.is_some() { "energy" } else { "CPU" }, 0, |_, model| {
+            model.inference_ratio().map_or("–".to_owned(), |ratio| quantity::factor(ratio.value))
         }),
         column(&format!("J/inference{modelled}"), 4, |result, model| energy(result.inference_j(model))),
         column(&format!("training{modelled}"), 6, |_, model| energy(model.training_j)),

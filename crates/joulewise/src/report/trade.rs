@@ -102,8 +102,9 @@ fn heights(result: &RunResult, marks: &[Mark], limit: Option<f64>) -> Scale {
 fn mark(result: &RunResult, model: &Candidate, modelled: bool) -> Mark {
     let energy = result.inference_j(model).map_or(f64::NAN, |energy| energy.value);
     let x = if modelled { result.inference_cpu_s(model).unwrap_or(energy) } else { energy };
-    let (low, high) =
-        model.cpu_ratio.map_or((1.0, 1.0), |ratio| (ratio.low / ratio.value, ratio.high / ratio.value));
+    let (low, high) = model
+        .inference_ratio()
+        .map_or((1.0, 1.0), |ratio| (ratio.low / ratio.value, ratio.high / ratio.value));
     let (y, y_low, y_high) = model
         .metrics
         .get(&result.metric)
@@ -142,7 +143,7 @@ fn row(result: &RunResult, model: &Candidate, on_front: bool) -> Vec<String> {
     vec![
         model.name.clone(),
         result.inference_cpu_s(model).map_or("–".to_owned(), quantity::seconds),
-        model.cpu_ratio.as_ref().map_or("–".to_owned(), quantity::ratio),
+        model.inference_ratio().as_ref().map_or("–".to_owned(), quantity::ratio),
         result.inference_j(model).map_or("–".to_owned(), |energy| quantity::energy(&energy)),
         result.metric_of(model).map_or("–".to_owned(), |value| quantity::metric(result, value)),
         metric.map_or("–".to_owned(), |m| quantity::metric_interval(result, m.low, m.high)),
