@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 pub use joulewise_meter::Caveat;
 use joulewise_meter::{Energy, Method};
+use joulewise_tune::Direction;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 
 /// The version of `result.json` that this binary writes.
 pub const SCHEMA: u32 = 1;
+
+/// The baseline's note on how far its metric moves with the seed.
+pub const OTHER_SEEDS: &str = "other seeds";
 
 /// The whole of `result.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,11 +31,14 @@ pub struct RunResult {
     pub life: Life,
     /// The metric that candidates are held to, as in `accuracy`.
     pub metric: String,
-    /// Whether a larger value of the metric is better.
+    /// Whether a larger or a smaller value of the metric is better.
     #[serde(default)]
-    pub goal: Goal,
+    pub goal: Direction,
     /// Largest admitted loss of the metric against the baseline, a fraction.
     pub max_drop: f64,
+    /// What the metric is worth in energy, if the user said so: it then decides which model is the knee.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worth: Option<Worth>,
     /// The model that everything is compared with.
     pub baseline: Candidate,
     /// Everything that the practices tried, losers included.
@@ -63,15 +70,13 @@ pub enum RunState {
     Partial,
 }
 
-/// Which values of a metric are better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Goal {
-    /// Larger ones, as of an accuracy.
-    #[default]
-    Max,
-    /// Smaller ones, as of a loss.
-    Min,
+/// A gain of the metric and the energy that it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worth {
+    /// Gain of the metric, a fraction above zero.
+    pub gain: f64,
+    /// Joules that this gain is worth over the life.
+    pub energy_j: f64,
 }
 
 /// How long and how often a model will be used.
@@ -198,7 +203,7 @@ pub enum Status {
     Skipped,
 }
 
-/// A metric on each split, and the interval of the loss against the baseline on the judging split.
+/// A metric on each split, and the interval of the value that reports state.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MetricValue {
     /// On the images used for tuning and stopping.
@@ -215,7 +220,7 @@ pub struct MetricValue {
 
 /// After how many inferences a candidate has paid for what it cost to make.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum BreakEven {
     /// After `n` inferences.
     At {
@@ -240,6 +245,7 @@ pub enum BreakEven {
         high: Option<f64>,
     },
     /// The saving is within the noise.
+    #[serde(rename = "not shown")]
     NotShown,
 }
 

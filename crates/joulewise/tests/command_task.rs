@@ -434,6 +434,6 @@ fn other_seeds_show_how_far_chance_moves_the_metric() {
     let result = project.result(&["--practices", "tune", "--seeds", "3"]);
     let notes = result["baseline"]["notes"].as_array().unwrap();
     let note = notes.iter().find(|note| note[0] == "other seeds").unwrap();
-    assert_eq!(note[1], "3 trainings: 0.9200 on average, deviation 0.0100");
+    assert_eq!(note[1], "92.00\u{a0}% on average over 3 trainings, standard deviation 1.00\u{a0}pp");
     assert_partition(&result);
 }

@@ -8,7 +8,7 @@ const RESULT: &str = r#"{"schema":1,"id":"20261121-0105-k3f9","task":"lenet on g
 "life":{"inferences":1000000.0,"retrainings":0.0,"batch":64},"metric":"accuracy","max_drop":0.01,
 "baseline":{"name":"baseline","practices":[],"status":"holds","reason":"","depends_on":[1],"metrics":{},
 "parameters":10,"macs":20,"bytes":30,"energy_per_inference_j":{"by_batch":{}},"cpu_s_per_inference":{},
-"cpu_ratio":null,"training_j":null,"cost_to_make_j":null,"break_even":{"kind":"not-shown"},"life_cost_j":null,"model":null},
+"cpu_ratio":null,"training_j":null,"cost_to_make_j":null,"break_even":{"kind":"not shown"},"life_cost_j":null,"model":null},
 "candidates":[],
 "ledger":{"entries":[{"id":1,"stage":"baseline/train","energy_j":{"value":99.0,"low":90.0,"high":110.0,"method":"measured"},
 "cpu_s":4.5,"wall_s":2.25,"depends_on":[]}],

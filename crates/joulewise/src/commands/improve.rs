@@ -43,7 +43,7 @@ pub struct Improve {
     #[arg(long, value_name = "NAME")]
     pub metric: Option<String>,
 
-    /// What the metric is worth in energy [default: "0.1% per 10kJ"]
+    /// What a gain of the metric is worth over the life, as in "0.1% per 10kJ": names the model that is worth most
     #[arg(long, value_name = "WORTH")]
     pub worth: Option<Worth>,
 
@@ -222,7 +222,7 @@ mod tests {
         (expected.train.epochs, expected.train.threads) = (2, 1);
         expected.goal.metric = "f1".into();
         expected.goal.max_drop = "2%".parse().unwrap();
-        expected.goal.worth = "1% per 1kJ".parse().unwrap();
+        expected.goal.worth = Some("1% per 1kJ".parse().unwrap());
         expected.goal.inferences = Count::new(5.0).unwrap();
         expected.goal.retrainings = Count::new(6.0).unwrap();
         expected.search.budget = Budget::Joules(5e4);

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::exit;
-use crate::report::quantity;
+use crate::report::grid::{Align, Column, GAP, Grid};
+use crate::report::{quantity, terminal};
 use crate::result::RunResult;
 use crate::run::Run;
 
@@ -31,41 +32,62 @@ impl Ledger {
             serde_json::to_writer_pretty(&mut out, &result.ledger).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
-            table(&mut out, &result)?;
+            table(&mut out, &result, terminal::width())?;
         }
         Ok(ExitCode::from(exit::OK))
     }
 }
 
-fn table(out: &mut impl Write, result: &RunResult) -> io::Result<()> {
+fn table(out: &mut impl Write, result: &RunResult, width: usize) -> io::Result<()> {
     let ledger = &result.ledger;
-    let width = ledger.entries.iter().map(|entry| entry.stage.chars().count()).max().unwrap_or(0).max(12);
-    let joules = if quantity::is_modelled(result) { "J modelled" } else { "J" };
-    writeln!(
-        out,
-        "{:>3}  {:width$}  {:>12}  {joules:>10}  {:>6}  {:>12}  depends on",
-        "id", "stage", "CPU", "share", "wall"
-    )?;
-    let mut row = |id: &str, stage: &str, cpu: &str, joules: f64, wall: &str, upstream: &str| {
+    let modelled = if quantity::is_modelled(result) { "J modelled" } else { "J" };
+    let column = |heading: &str, align, spare| Column { heading: heading.to_owned(), align, spare };
+    let columns = vec![
+        column("id", Align::Right, 0),
+        column("stage", Align::Names, 0),
+        column("CPU", Align::Right, 2),
+        column(modelled, Align::Right, 0),
+        column("share", Align::Right, 0),
+        column("wall", Align::Right, 3),
+        column("depends on", Align::Left, 1),
+    ];
+    let row = |id: &str, stage: &str, cpu: &str, joules: f64, wall: &str, upstream: &str| {
         let share = if ledger.total_j.value > 0.0 { joules / ledger.total_j.value } else { 0.0 };
-        let line = format!(
-            "{id:>3}  {stage:width$}  {cpu:>12}  {:>10}  {:>6}  {wall:>12}  {upstream}",
-            quantity::joules(joules),
-            quantity::percent(share),
-        );
-        writeln!(out, "{}", line.trim_end())
+        [id, stage, cpu, &quantity::joules(joules), &quantity::percent(share), wall, upstream]
+            .map(str::to_owned)
+            .to_vec()
     };
-    for entry in &ledger.entries {
-        let upstream: Vec<String> = entry.depends_on.iter().map(u32::to_string).collect();
-        row(
-            &entry.id.to_string(),
-            &entry.stage,
-            &quantity::seconds(entry.cpu_s),
-            entry.energy_j.value,
-            &quantity::seconds(entry.wall_s),
-            &upstream.join(" "),
-        )?;
+    let mut rows: Vec<Vec<String>> = ledger
+        .entries
+        .iter()
+        .map(|entry| {
+            let upstream: Vec<String> = entry.depends_on.iter().map(u32::to_string).collect();
+            let (cpu, wall) = (quantity::seconds(entry.cpu_s), quantity::seconds(entry.wall_s));
+            row(&entry.id.to_string(), &entry.stage, &cpu, entry.energy_j.value, &wall, &upstream.join(" "))
+        })
+        .collect();
+    rows.push(row("", "unattributed", "", ledger.unattributed_j, "", ""));
+    rows.push(row("", "total", "", ledger.total_j.value, "", ""));
+    let mut grid = Grid::new(columns, rows);
+    grid.fit(width);
+    grid.lines().try_for_each(|cells| writeln!(out, "{}", cells.join(GAP).trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn the_ledger_fits_its_terminal_and_keeps_every_joule() {
+        let result = fixture::result();
+        for width in [60, 80, 100] {
+            let mut out = Vec::new();
+            table(&mut out, &result, width).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}\n{text}");
+            assert_eq!(text.lines().count(), 3 + result.ledger.entries.len());
+            assert!(text.contains("10.0\u{a0}kJ"), "{text}");
+        }
     }
-    row("", "unattributed", "", ledger.unattributed_j, "", "")?;
-    row("", "total", "", ledger.total_j.value, "", "")
 }

@@ -15,10 +15,10 @@ use super::search::Priced;
 use crate::budget::Budget;
 use crate::candidate::{Candidate, Status};
 use crate::ledger::{self, Outlay};
-use crate::recipe::{Direction, Recipe};
+use crate::recipe::{Direction, Recipe, Worth};
 use crate::result::{
-    self, BreakEven, Caveat, Entry, Goal, Host, Ledger, Life, MetricValue, PerBatch, Ratio, RunResult,
-    RunState, SCHEMA,
+    self, BreakEven, Caveat, Entry, Host, Ledger, Life, MetricValue, PerBatch, Ratio, RunResult, RunState,
+    SCHEMA,
 };
 use crate::run::{MODELS, Run};
 use crate::task::Task;
@@ -41,8 +41,9 @@ pub(super) struct Outcome {
     state: RunState,
     life: Life,
     metric: String,
-    goal: Goal,
+    goal: Direction,
     max_drop: f64,
+    worth: Option<Worth>,
     candidates: Vec<result::Candidate>,
     training: Vec<Vec<u32>>,
     ratios: Vec<Option<Ratios>>,
@@ -97,8 +98,9 @@ impl Outcome {
                 batch,
             },
             metric: recipe.goal.metric.clone(),
-            goal: if recipe.goal.direction == Direction::Max { Goal::Max } else { Goal::Min },
+            goal: recipe.goal.direction,
             max_drop: recipe.goal.max_drop.fraction(),
+            worth: recipe.goal.worth,
             training: candidates.iter().map(|c| c.training.clone()).collect(),
             candidates: described,
             ratios,
@@ -158,6 +160,7 @@ impl Outcome {
             metric: self.metric.clone(),
             goal: self.goal,
             max_drop: self.max_drop,
+            worth: self.worth.map(Worth::stated),
             baseline,
             candidates: candidates.collect(),
             choosing_j: ledger.energy_of(&exploration.into_iter().collect()),

@@ -19,7 +19,7 @@ use crate::costs::Costs;
 use crate::hint::Hint as _;
 use crate::practice::{Planned, Setback};
 use crate::recipe::Recipe;
-use crate::result::{Entry, RunState};
+use crate::result::{Entry, OTHER_SEEDS, RunState};
 use crate::run::Run;
 use crate::task::graph::{GraphTask, share};
 use crate::task::{CommandTask, Task};
@@ -30,9 +30,6 @@ const ROUNDS: usize = 11;
 const SLICE_S: f64 = 0.012;
 /// The same where joules are counted: counters move once in a millisecond, or less often.
 const COUNTED_SLICE_S: f64 = 0.1;
-
-/// The baseline's note on its trainings with other seeds.
-const OTHER_SEEDS: &str = "other seeds";
 
 /// A run in progress.
 pub(super) struct Search<'a> {

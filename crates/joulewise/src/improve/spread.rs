@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use joulewise_tune::Direction;
+
 use crate::context::Context;
 use crate::practice::Setback;
 use crate::practice::command::{self, Variation};
+use crate::report::quantity;
 use crate::task::Task;
 use crate::task::template::Placeholder;
 
@@ -12,6 +15,8 @@ use crate::task::template::Placeholder;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Spread {
     metrics: Vec<f64>,
+    /// Whether the metric is written in percent.
+    is_fraction: bool,
 }
 
 impl Spread {
@@ -41,7 +46,14 @@ impl Spread {
                 }
             });
         }
-        Ok(Self { metrics })
+        let is_fraction = match task {
+            Task::Graph(_) => true,
+            Task::Commands(task) => {
+                task.direction() == Direction::Max
+                    && metrics.iter().all(|metric| (0.0..=1.0).contains(metric))
+            }
+        };
+        Ok(Self { metrics, is_fraction })
     }
 
     fn mean(&self) -> f64 {
@@ -57,13 +69,19 @@ impl Spread {
 }
 
 impl fmt::Display for Spread {
-    /// As in `3 trainings: 0.9241 on average, deviation 0.0021`.
+    /// As in `92.41 % on average over 3 trainings, standard deviation 0.21 pp`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} trainings", self.metrics.len())?;
         if self.metrics.len() < 2 {
-            return f.write_str(", too few to tell how far chance moves the metric");
+            return f
+                .write_str("too few trainings came to their end to tell how far chance moves the metric");
         }
-        write!(f, ": {:.4} on average, deviation {:.4}", self.mean(), self.deviation())
+        let (mean, deviation) = (self.mean(), self.deviation());
+        let (mean, deviation) = if self.is_fraction {
+            (format!("{:.2}\u{a0}%", 100.0 * mean), format!("{:.2}\u{a0}pp", 100.0 * deviation))
+        } else {
+            (quantity::three_figures(mean), quantity::three_figures(deviation))
+        };
+        write!(f, "{mean} on average over {} trainings, standard deviation {deviation}", self.metrics.len())
     }
 }
 
@@ -73,9 +91,13 @@ mod tests {
 
     #[test]
     fn the_deviation_is_the_samples() {
-        let spread = Spread { metrics: vec![0.90, 0.92, 0.94] };
-        assert_eq!(spread.to_string(), "3 trainings: 0.9200 on average, deviation 0.0200");
-        let lonely = Spread { metrics: vec![0.9] };
+        let metrics = vec![0.90, 0.92, 0.94];
+        let spread = Spread { metrics: metrics.clone(), is_fraction: true };
+        let expected = "92.00\u{a0}% on average over 3 trainings, standard deviation 2.00\u{a0}pp";
+        assert_eq!(spread.to_string(), expected);
+        let loss = Spread { metrics, is_fraction: false };
+        assert_eq!(loss.to_string(), "0.920 on average over 3 trainings, standard deviation 0.0200");
+        let lonely = Spread { metrics: vec![0.9], is_fraction: true };
         assert!(lonely.to_string().contains("too few"));
     }
 }

@@ -1,6 +1,6 @@
 //! The trade between quality and energy: what no other model beats in both, and where saving begins to hurt.
 
-use crate::result::Goal;
+use joulewise_tune::Direction;
 
 /// A candidate as a point of the trade between quality and energy.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,10 +14,10 @@ pub struct TradeOff {
 /// Indices of the points that no other point beats in both respects, from the cheapest to the dearest.
 ///
 /// Of equal points the first one stays.
-pub fn pareto_front(points: &[TradeOff], goal: Goal) -> Vec<usize> {
+pub fn pareto_front(points: &[TradeOff], goal: Direction) -> Vec<usize> {
     let gain = |i: usize| match goal {
-        Goal::Max => points[i].metric,
-        Goal::Min => -points[i].metric,
+        Direction::Max => points[i].metric,
+        Direction::Min => -points[i].metric,
     };
     let mut order: Vec<usize> = (0..points.len())
         .filter(|&i| points[i].metric.is_finite() && points[i].energy_j.is_finite())
@@ -63,11 +63,11 @@ mod tests {
             [(0.80, 1.0), (0.91, 2.0), (0.90, 3.0), (0.92, 9.0), (0.92, 12.0), (0.915, 4.0)]
                 .map(|(metric, energy_j)| TradeOff { metric, energy_j })
                 .to_vec();
-        let front = pareto_front(&points, Goal::Max);
+        let front = pareto_front(&points, Direction::Max);
         assert_eq!(front, [0, 1, 5, 3]);
         assert_eq!(knee(&points, &front), Some(1));
         assert_eq!(knee(&points, &front[..2]), None);
-        assert_eq!(pareto_front(&points, Goal::Min), [0]);
+        assert_eq!(pareto_front(&points, Direction::Min), [0]);
     }
 
     proptest! {
@@ -76,7 +76,7 @@ mod tests {
             points in prop::collection::vec((0.0f64..1.0, 0.1f64..9.0), 1..30), max: bool,
         ) {
             let points: Vec<TradeOff> = points.into_iter().map(|(metric, energy_j)| TradeOff { metric, energy_j }).collect();
-            let goal = if max { Goal::Max } else { Goal::Min };
+            let goal = if max { Direction::Max } else { Direction::Min };
             let sign = if max { 1.0 } else { -1.0 };
             let front = pareto_front(&points, goal);
             let beats = |a: &TradeOff, b: &TradeOff| a != b && a.energy_j <= b.energy_j && sign * a.metric >= sign * b.metric;

@@ -10,8 +10,11 @@ mod verdict;
 use std::collections::BTreeSet;
 
 use joulewise_meter::Energy;
+use joulewise_tune::Direction;
 
-use crate::result::{BreakEven, Candidate, Entry, Goal, Ledger, Life, MetricValue, Ratio, RunResult, Status};
+use crate::result::{
+    BreakEven, Candidate, Entry, Ledger, Life, MetricValue, OTHER_SEEDS, Ratio, RunResult, Status,
+};
 
 pub use front::{TradeOff, knee, pareto_front};
 pub use verdict::verdict;
@@ -158,8 +161,7 @@ impl RunResult {
     ///
     /// The baseline where no life cost is known.
     pub fn best(&self) -> &Candidate {
-        self.models()
-            .filter(|model| model.status == Status::Holds || self.is_baseline(model))
+        self.holding()
             .filter_map(|model| Some((model, model.life_cost_j?.value)))
             .min_by(|a, b| a.1.total_cmp(&b.1))
             .map_or(&self.baseline, |(model, _)| model)
@@ -190,10 +192,69 @@ impl RunResult {
             .collect()
     }
 
-    /// The knee of the Pareto front, if it has one.
+    /// Whether the user's own command trained the models.
+    pub fn is_by_command(&self) -> bool {
+        self.baseline.command.is_some()
+    }
+
+    /// The baseline and the candidates that hold.
+    fn holding(&self) -> impl Iterator<Item = &Candidate> {
+        self.models().filter(|model| model.status == Status::Holds || self.is_baseline(model))
+    }
+
+    /// Where saving more begins to cost too much of the metric: the model that is [worth](Self::worth_of) most if the
+    /// user says what the metric is worth, and otherwise where the Pareto front bends, if it does.
+    ///
+    /// Only the baseline and what holds can be the knee, and the test split has no say in it.
     pub fn knee(&self) -> Option<&Candidate> {
-        let (models, points): (Vec<_>, Vec<_>) = self.trade_offs().into_iter().unzip();
+        if self.worth.is_some() {
+            let worths = self.holding().filter_map(|model| Some((model, self.worth_of(model)?)));
+            // The baseline comes first: it stays where nothing is worth more.
+            return worths
+                .reduce(|most, next| if next.1 > most.1 { next } else { most })
+                .map(|(model, _)| model);
+        }
+        let (models, points): (Vec<_>, Vec<_>) = self
+            .holding()
+            .filter_map(|model| {
+                let metric = model.metrics.get(&self.metric)?.deciding()?;
+                let energy_j = self.inference_j(model)?.value;
+                (energy_j > 0.0).then_some((model, TradeOff { metric, energy_j }))
+            })
+            .unzip();
         knee(&points, &pareto_front(&points, self.goal)).map(|i| models[i])
+    }
+
+    /// Joules that `model` is worth more than the baseline over the run's life: its gain of the metric at the user's
+    /// exchange rate, less what its life costs more.
+    ///
+    /// `None` where the user names no rate, or the metric or the life cost of either is unknown.
+    pub fn worth_of(&self, model: &Candidate) -> Option<f64> {
+        let worth = self.worth?;
+        let deciding = |model: &Candidate| model.metrics.get(&self.metric)?.deciding();
+        let gain = self.goal.gain(deciding(model)?, deciding(&self.baseline)?) / self.whole_metric();
+        Some(
+            gain / worth.gain * worth.energy_j
+                - (model.life_cost_j?.value - self.baseline.life_cost_j?.value),
+        )
+    }
+
+    /// What a percentage of the metric is a percentage of: one where the metric is a fraction, so that 1 % is a percentage
+    /// point, and else the baseline's value, as of a perplexity.
+    fn whole_metric(&self) -> f64 {
+        let from = self.baseline.metrics.get(&self.metric).and_then(MetricValue::deciding).unwrap_or(1.0);
+        if self.goal == Direction::Max && (0.0..=1.0).contains(&from) { 1.0 } else { from.abs() }
+    }
+
+    /// Largest admitted loss of the metric against the baseline, in units of the metric.
+    pub fn admitted(&self) -> f64 {
+        self.max_drop * self.whole_metric()
+    }
+
+    /// How far the metric of the baseline's training moves with its seed, if the run looked at that.
+    pub fn spread(&self) -> Option<&str> {
+        let note = self.baseline.notes.iter().find(|(name, _)| name == OTHER_SEEDS);
+        note.map(|(_, spread)| spread.as_str())
     }
 
     /// What became of the energy of the ledger's entry `id`.
@@ -223,8 +284,7 @@ impl RunResult {
 
     /// Loss or gain of a model's metric against the baseline, signed so that positive is better.
     pub fn gain_of(&self, model: &Candidate) -> Option<f64> {
-        let gain = self.metric_of(model)? - self.metric_of(&self.baseline)?;
-        Some(if self.goal == Goal::Max { gain } else { -gain })
+        Some(self.goal.gain(self.metric_of(model)?, self.metric_of(&self.baseline)?))
     }
 }
 
@@ -246,6 +306,12 @@ impl MetricValue {
     pub fn reported(&self) -> Option<f64> {
         self.test.or(self.judge).or(self.select)
     }
+
+    /// The value that decisions are made by: that of the judging images, or what a command reported of its own
+    /// training. Never that of the test.
+    pub fn deciding(&self) -> Option<f64> {
+        self.judge.or(self.select)
+    }
 }
 
 #[cfg(test)]
@@ -255,6 +321,7 @@ mod tests {
 
     use super::*;
     use crate::report::fixture;
+    use crate::result::Worth;
 
     fn exactly(value: f64) -> Energy {
         Energy { value, low: value, high: value, method: Method::Measured }
@@ -307,6 +374,48 @@ mod tests {
         let life = Life { inferences: 10.0, retrainings: 2.0, batch: 1 };
         let cost = life_cost(exactly(100.0), modelled, exactly(0.5), &life);
         assert_eq!((cost.value, cost.low, cost.high, cost.method), (109.0, 107.0, 113.0, Method::Modelled));
+    }
+
+    #[test]
+    fn the_test_split_moves_no_knee_and_what_drops_is_none() {
+        let mut result = fixture::result();
+        let knee = result.knee().unwrap().name.clone();
+        for (i, model) in result.candidates.iter_mut().enumerate() {
+            for metric in model.metrics.values_mut() {
+                metric.test = Some(0.1 + 0.01 * i as f64);
+            }
+        }
+        assert_eq!(result.knee().unwrap().name, knee);
+        result.candidates.iter_mut().find(|model| model.name == knee).unwrap().status = Status::Drops;
+        assert_ne!(result.knee().unwrap().name, knee);
+    }
+
+    #[test]
+    fn the_exchange_rate_decides_which_model_is_worth_most() {
+        let mut result = fixture::result();
+        let mut knee_at = |energy_j| {
+            result.worth = Some(Worth { gain: 0.001, energy_j });
+            result.knee().map(|model| model.name.clone())
+        };
+        // A metric that is worth nothing leaves the cheapest, one that is worth everything the best.
+        assert_eq!(knee_at(1e-9).as_deref(), Some("distil+quantise"));
+        assert_eq!(knee_at(1e9).as_deref(), Some("tune"));
+        // `quantise` is 0.25 pp better than `distil+quantise`, whose life costs 4.42 kJ less.
+        assert_eq!(knee_at(1_700.0).as_deref(), Some("distil+quantise"));
+        assert_eq!(knee_at(1_800.0).as_deref(), Some("quantise"));
+        // Of a metric that is no fraction, 0.1 % is that part of the baseline's value.
+        for model in std::iter::once(&mut result.baseline).chain(&mut result.candidates) {
+            model
+                .metrics
+                .values_mut()
+                .for_each(|metric| metric.judge = metric.judge.map(|value| value * 100.0));
+        }
+        result.worth = Some(Worth { gain: 0.001, energy_j: 1_700.0 });
+        assert_eq!(result.knee().unwrap().name, "quantise");
+        assert!((result.admitted() - 0.9167).abs() < 1e-9);
+        result.candidates.clear();
+        assert_eq!(result.knee().map(|model| model.name.as_str()), Some("baseline"));
+        assert_eq!(result.worth_of(&result.baseline), Some(0.0));
     }
 
     #[test]

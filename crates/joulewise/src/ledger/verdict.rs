@@ -22,12 +22,11 @@ pub fn verdict(result: &RunResult) -> String {
         return sentence(&format!("{so_far}no life cost is known, so nothing can be recommended; {search}"));
     };
     if result.is_baseline(best) {
-        let tried = result.candidates.iter().filter(|candidate| candidate.status != Status::Skipped).count();
+        let cost = format!("the baseline's {}{modelled}", quantity::energy(&baseline_cost));
         return sentence(&format!(
-            "{so_far}nothing pays over {life}: of {} none that holds is cheaper than the baseline's {}{modelled}{}; {search}",
-            quantity::plural(tried, "candidate"),
-            quantity::energy(&baseline_cost),
-            knee_clause(result, best),
+            "{so_far}{}{}; {search}",
+            nothing_pays(result, &life, &cost),
+            knee_clause(result, best)
         ));
     }
     let quality = match (result.metric_of(best), result.gain_of(best)) {
@@ -54,24 +53,42 @@ pub fn verdict(result: &RunResult) -> String {
     ))
 }
 
-fn knee_clause(result: &RunResult, best: &Candidate) -> String {
-    match result.knee() {
-        None => String::new(),
-        Some(knee) if knee.name == best.name => ", and is the knee of the front as well".to_owned(),
-        Some(knee) => {
-            let loss = match knee.status {
-                Status::Drops => ", which is not shown to hold",
-                _ => "",
-            };
-            let gain = result.gain_of(knee).map_or(String::new(), |gain| {
-                if result.is_baseline(knee) {
-                    String::new()
-                } else {
-                    format!(" ({})", quantity::gain(result, gain))
-                }
-            });
-            format!("; the knee of the front is `{}`{gain}{loss}", knee.name)
+/// Why the baseline stays, as a clause that ends with its `cost`.
+fn nothing_pays(result: &RunResult, life: &str, cost: &str) -> String {
+    let count = |counts: fn(Status) -> bool| result.candidates.iter().filter(|c| counts(c.status)).count();
+    let (tried, held) = (count(|status| status != Status::Skipped), count(|status| status == Status::Holds));
+    match (tried, held) {
+        (0, _) => format!("no practice could be tried, so over {life} it stays at {cost}"),
+        (1, 0) => {
+            format!("nothing pays over {life}: the only candidate does not hold, so it stays at {cost}")
         }
+        (_, 0) => {
+            format!("nothing pays over {life}: none of {tried} candidates holds, so it stays at {cost}")
+        }
+        (1, _) => {
+            format!("nothing pays over {life}: the only candidate holds and is not cheaper than {cost}")
+        }
+        _ => {
+            format!("nothing pays over {life}: of {tried} candidates none that holds is cheaper than {cost}")
+        }
+    }
+}
+
+/// The knee of the front, or the model that is worth most at the user's exchange rate, beside the `best` that the
+/// sentence has named.
+fn knee_clause(result: &RunResult, best: &Candidate) -> String {
+    let Some(knee) = result.knee() else { return String::new() };
+    let same = knee.name == best.name;
+    let name = match result.gain_of(knee) {
+        _ if result.is_baseline(knee) => "the baseline".to_owned(),
+        _ if same => "it".to_owned(),
+        Some(gain) => format!("`{}` ({})", knee.name, quantity::gain(result, gain)),
+        None => format!("`{}`", knee.name),
+    };
+    let as_well = if same { " as well" } else { "" };
+    match &result.worth {
+        Some(worth) => format!("; {} {name} is worth most{as_well}", quantity::at_worth(worth)),
+        None => format!("; {name} is the knee of the front{as_well}"),
     }
 }
 
@@ -86,15 +103,13 @@ fn sentence(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::fixture;
+    use crate::result::Worth;
 
     #[test]
     fn the_verdict_names_the_best_the_knee_and_the_cost_of_the_search() {
         let mut result = fixture::result();
         insta::assert_snapshot!(result.verdict);
-        result.life.inferences = 0.0;
-        for model in std::iter::once(&mut result.baseline).chain(&mut result.candidates) {
-            model.life_cost_j = model.cost_to_make_j.map(|cost| cost.scaled(2.0));
-        }
+        train_only(&mut result);
         result
             .candidates
             .retain(|candidate| candidate.name.starts_with("prune") || candidate.status != Status::Holds);
@@ -103,5 +118,49 @@ mod tests {
         result.baseline.life_cost_j = None;
         result.candidates.clear();
         insta::assert_snapshot!(verdict(&result));
+    }
+
+    #[test]
+    fn the_verdict_names_what_is_worth_most_at_the_users_exchange_rate() {
+        let clause = |result: &RunResult| verdict(result).split("; ").nth(1).unwrap_or_default().to_owned();
+        let mut result = fixture::result();
+        result.worth = Some(Worth { gain: 0.001, energy_j: 1e4 });
+        assert_eq!(clause(&result), "at 0.1\u{a0}% per 10\u{a0}kJ `tune` (+0.43\u{a0}pp) is worth most");
+        result.worth = Some(Worth { gain: 0.001, energy_j: 1.0 });
+        assert_eq!(clause(&result), "at 0.1\u{a0}% per 1\u{a0}J it is worth most as well");
+        train_only(&mut result);
+        result.candidates.retain(|candidate| candidate.name.starts_with("prune"));
+        assert_eq!(clause(&result), "at 0.1\u{a0}% per 1\u{a0}J the baseline is worth most as well");
+    }
+
+    #[test]
+    fn a_baseline_that_stays_is_told_by_what_was_tried() {
+        let said =
+            |result: &RunResult| verdict(result).split([':', ';']).nth(1).unwrap_or_default().to_owned();
+        let mut result = fixture::result();
+        train_only(&mut result);
+        let (holds, others): (Vec<_>, Vec<_>) =
+            result.candidates.drain(..).partition(|candidate| candidate.name == "prune");
+        assert!(
+            verdict(&result).starts_with("No practice could be tried, so over its trainings it stays at")
+        );
+        result.candidates = holds;
+        assert!(
+            said(&result).starts_with(" the only candidate holds and is not cheaper than the baseline's")
+        );
+        result.candidates = others.iter().filter(|c| c.status == Status::Drops).take(1).cloned().collect();
+        assert!(
+            said(&result).starts_with(" the only candidate does not hold, so it stays at the baseline's")
+        );
+        result.candidates = others.into_iter().filter(|c| c.status == Status::Drops).collect();
+        assert!(said(&result).starts_with(" none of 2 candidates holds, so it stays at the baseline's"));
+    }
+
+    /// A life without inferences, which no pruned network shortens.
+    fn train_only(result: &mut RunResult) {
+        result.life.inferences = 0.0;
+        for model in std::iter::once(&mut result.baseline).chain(&mut result.candidates) {
+            model.life_cost_j = model.cost_to_make_j.map(|cost| cost.scaled(2.0));
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::result;
+
 /// Units of energy in joules, largest first.
 const ENERGY: [(&str, f64); 6] =
     [("GJ", 1e9), ("kWh", 3.6e6), ("MJ", 1e6), ("Wh", 3600.0), ("kJ", 1e3), ("J", 1.0)];
@@ -32,7 +34,7 @@ pub struct Percent(f64);
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Count(f64);
 
-/// What the metric is worth in energy, as in `0.1% per 10kJ`.
+/// What a gain of the metric is worth in energy, as in `0.1% per 10kJ`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worth {
     gain: Percent,
@@ -92,10 +94,9 @@ impl Worth {
     /// What a text has to be.
     pub const EXPECTED: &str = "a worth of the metric in energy, as in \"0.1% per 10kJ\"";
 
-    /// Joules that a whole unit of the metric (a fraction of 1) is worth; infinite where a gain of nothing
-    /// was called worth some energy.
-    pub fn joules_per_unit(self) -> f64 {
-        self.energy_j / self.gain.fraction()
+    /// As a result states it: the gain as a fraction, the energy in joules.
+    pub fn stated(self) -> result::Worth {
+        result::Worth { gain: self.gain.fraction(), energy_j: self.energy_j }
     }
 }
 
@@ -185,7 +186,9 @@ impl FromStr for Worth {
     fn from_str(text: &str) -> Result<Self, QuantityError> {
         let parts = || {
             let (gain, energy) = text.split_once(" per ").or_else(|| text.split_once('/'))?;
-            Some(Self { gain: gain.parse().ok()?, energy_j: energy_j(energy)? })
+            let gain: Percent = gain.parse().ok()?;
+            // A gain of nothing that is worth something would make every gain worth everything.
+            (gain.0 > 0.0).then_some(Self { gain, energy_j: energy_j(energy)? })
         };
         parts().ok_or(QuantityError { expected: Self::EXPECTED })
     }
@@ -275,7 +278,8 @@ mod tests {
         assert_eq!("1e6".parse::<Count>().unwrap().get(), 1e6);
         assert_eq!("250k".parse::<Count>().unwrap().get(), 250_000.0);
         assert_eq!("1_000_000".parse::<Count>().unwrap().get(), 1e6);
-        assert_eq!("0.1% per 10kJ".parse::<Worth>().unwrap().joules_per_unit(), 1e7);
+        let worth = "0.1% per 10kJ".parse::<Worth>().unwrap().stated();
+        assert_eq!(worth, result::Worth { gain: 0.001, energy_j: 1e4 });
         assert_eq!("0.1%/10 kJ".parse::<Worth>(), "0.1% per 10kJ".parse());
         assert_eq!("300%".parse(), Ok(Budget::Share(3.0)));
         assert_eq!("3".parse(), Ok(Budget::Share(3.0)));
@@ -298,7 +302,7 @@ mod tests {
         for text in ["", "0", "-2", "10 parsecs", "kJ", "0J", "0s", "min10", "1h30", "1e400J", "é", "1é"] {
             assert!(text.parse::<Budget>().is_err(), "{text}");
         }
-        for text in ["", "0.1%", "10kJ", "0.1% per", "per 10kJ", "1 per 10kJ", "0.1% per 10"] {
+        for text in ["", "0.1%", "10kJ", "0.1% per", "per 10kJ", "1 per 10kJ", "0.1% per 10", "0% per 10kJ"] {
             assert!(text.parse::<Worth>().is_err(), "{text}");
         }
     }
@@ -306,7 +310,7 @@ mod tests {
     proptest! {
         #[test]
         fn quantities_read_their_display_back(
-            percent in 0.0..=100.0f64, count in 0.0..1e18f64, joules in 1e-3..1e12f64, nanoseconds in 1u64..1 << 40,
+            percent in 1e-9..=100.0f64, count in 0.0..1e18f64, joules in 1e-3..1e12f64, nanoseconds in 1u64..1 << 40,
         ) {
             let percent = Percent::new(percent).unwrap();
             prop_assert_eq!(percent.to_string().parse(), Ok(percent));

@@ -127,8 +127,9 @@ pub struct Goal {
     pub direction: Direction,
     /// Largest admitted loss of the metric; default: 1 %.
     pub max_drop: Percent,
-    /// What the metric is worth in energy; default: 0.1 % per 10 kJ.
-    pub worth: Worth,
+    /// What a gain of the metric is worth in energy over the model's life, as in "0.1% per 10kJ": makes the knee the
+    /// model that is worth most; absent: the knee is where the front bends.
+    pub worth: Option<Worth>,
     /// Inferences over the model's life; default: a million.
     pub inferences: Count,
     /// Trainings after the first; default: 1.
@@ -373,7 +374,7 @@ impl Goal {
             direction: direction_of(&metric),
             metric,
             max_drop: "1%".parse()?,
-            worth: "0.1% per 10kJ".parse()?,
+            worth: None,
             inferences: Count::new(1e6)?,
             retrainings: Count::new(1.0)?,
             latency_ms: None,

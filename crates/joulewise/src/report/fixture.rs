@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use joulewise_meter::event::{Event, EventKind};
 use joulewise_meter::{Energy, Method};
+use joulewise_tune::Direction;
 
 use crate::card::Card;
 use crate::ledger::{self, Outlay};
 use crate::result::{
-    BreakEven, Candidate, Caveat, Entry, Goal, Host, Ledger, Life, MetricValue, PerBatch, Ratio, RunResult,
+    BreakEven, Candidate, Caveat, Entry, Host, Ledger, Life, MetricValue, PerBatch, Ratio, RunResult,
     RunState, SCHEMA, Status,
 };
 
@@ -193,8 +194,9 @@ pub(crate) fn result() -> RunResult {
         state: RunState::Complete,
         life: LIFE,
         metric: "accuracy".to_owned(),
-        goal: Goal::Max,
+        goal: Direction::Max,
         max_drop: 0.01,
+        worth: None,
         baseline,
         candidates,
         ledger,

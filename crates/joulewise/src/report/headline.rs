@@ -8,7 +8,7 @@ use super::page::{Prose, energy_word};
 use super::quantity;
 use super::svg::Escaped;
 use crate::ledger::{self, Outlay};
-use crate::result::{BreakEven, Candidate, RunResult};
+use crate::result::{BreakEven, Candidate, OTHER_SEEDS, RunResult};
 
 /// Draws the section.
 pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
@@ -27,9 +27,25 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
             format!("losers included; repaid after {} inferences", quantity::count(n))
         });
     figure(out, "The whole search", &quantity::energy(&result.choosing_j), &repaid)?;
+    if let (Some(worth), Some(knee)) = (&result.worth, result.knee()) {
+        let most = result.worth_of(knee).unwrap_or_default();
+        let (value, detail) = if result.is_baseline(knee) {
+            ("the baseline".to_owned(), "nothing that holds is worth more".to_owned())
+        } else {
+            (format!("+{}", quantity::joules(most)), format!("{}, against the baseline", knee.name))
+        };
+        figure(out, &format!("Worth most {}", quantity::at_worth(worth)), &value, &detail)?;
+    }
     out.push_str("</dl>\n");
+    if let Some(spread) = result.spread() {
+        writeln!(out, "<p class=\"note\">The baseline with {OTHER_SEEDS}: {}.</p>", Escaped(spread))?;
+    }
     if quantity::is_modelled(result) {
-        out.push_str("<p class=\"note\">No counter of this machine could be read: joules are <b>modelled</b> from CPU time. Ratios and break-even points do not depend on the model’s scale.</p>\n");
+        let but = if result.worth.is_some() { "; what is worth most does" } else { "" };
+        writeln!(
+            out,
+            "<p class=\"note\">No counter of this machine could be read: joules are <b>modelled</b> from CPU time. Ratios and break-even points do not depend on the model’s scale{but}.</p>"
+        )?;
     }
     out.push_str("</section>\n");
     Ok(())

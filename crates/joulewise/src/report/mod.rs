@@ -3,10 +3,12 @@
 //! The page is one file that needs no network. Its charts are SVG drawn here; every chart has a table behind it,
 //! and the result itself is embedded as JSON.
 
+pub mod abbreviation;
 mod candidates;
 mod curves;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod grid;
 mod headline;
 mod life;
 mod machine;

@@ -242,6 +242,22 @@ mod tests {
     }
 
     #[test]
+    fn the_spread_and_what_is_worth_most_stand_in_the_headline() {
+        let mut result = fixture::result();
+        assert!(!page(&result).contains("Worth most"));
+        result.worth = Some(crate::result::Worth { gain: 0.001, energy_j: 1e4 });
+        result.baseline.notes.push((crate::result::OTHER_SEEDS.to_owned(), "91.7 % on average".to_owned()));
+        let page = page(&result);
+        let (headline, rest) = page.split_once("<section id=\"trade\">").unwrap();
+        assert!(
+            headline.contains("Worth most at 0.1\u{a0}% per 10\u{a0}kJ")
+                && headline.contains("tune, against")
+        );
+        assert!(headline.contains("The baseline with other seeds: 91.7 % on average."));
+        assert!(rest.contains("tune (worth most)") && !rest.contains("(knee)"));
+    }
+
+    #[test]
     fn modelled_joules_are_called_so() {
         let page = page(&fixture::result());
         assert!(

@@ -1,8 +1,9 @@
 //! Numbers as people read them: three significant figures, SI prefixes, proper signs.
 
 use joulewise_meter::{Energy, Method};
+use joulewise_tune::Direction;
 
-use crate::result::{BreakEven, Candidate, Goal, Ratio, RunResult};
+use crate::result::{BreakEven, Candidate, Ratio, RunResult, Worth};
 
 const PREFIXES: [(f64, &str); 8] =
     [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
@@ -126,7 +127,7 @@ pub fn ratio(ratio: &Ratio) -> String {
 
 /// Whether the run's metric is a fraction, written in percent.
 fn is_fraction(result: &RunResult) -> bool {
-    result.goal == Goal::Max
+    result.goal == Direction::Max
         && result
             .models()
             .filter_map(|model| model.metrics.get(&result.metric)?.reported())
@@ -169,6 +170,11 @@ pub fn gain(result: &RunResult, gain: f64) -> String {
         _ => "+",
     };
     format!("{sign}{text}{unit}")
+}
+
+/// An exchange rate between the metric and energy as an adverb, as in `at 0.1 % per 10 kJ`.
+pub fn at_worth(worth: &Worth) -> String {
+    format!("at {}\u{a0}% per {}", plain(worth.gain * 100.0), tick(worth.energy_j, "J"))
 }
 
 /// The break-even point in a table cell, as in `12.1 k`.

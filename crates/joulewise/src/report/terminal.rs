@@ -1,28 +1,21 @@
 //! The table and the sentence that a run ends with in the terminal.
 
 use std::fmt::Write as _;
+use std::io;
 
 use super::candidates::by_life_cost;
-use super::{quantity, svg};
+use super::grid::{Align, Column, GAP, Grid, letters};
+use super::quantity;
 use crate::result::{Candidate, RunResult, Status};
 
-/// Letters that fit into a line of stdout: those of the terminal, or plenty where stdout is a file or a pipe.
+/// Letters that fit into a line of stdout: as many as `COLUMNS` says, else those of the terminal that stdout is, and no
+/// limit where it is a file or a pipe.
 pub fn width() -> usize {
-    terminal_size::terminal_size().map_or(160, |(width, _)| usize::from(width.0))
+    let asked =
+        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&width| width > 0);
+    let shown = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    asked.or_else(shown).unwrap_or(usize::MAX)
 }
-
-/// A column of the table.
-struct Column {
-    heading: String,
-    cell: fn(&RunResult, &Candidate) -> String,
-    /// The column that is left out first has the largest.
-    spare: u8,
-}
-
-/// Letters that names give up before a column has to go.
-const SPARE_LETTERS: usize = 4;
-
-const GAP: &str = "  ";
 
 /// All models sorted by life cost, and the verdict below.
 ///
@@ -35,6 +28,9 @@ pub fn table(result: &RunResult, width: usize, colour: bool) -> String {
     let mut out = String::new();
     ranked_table(&mut out, result, &ranked, width, colour);
     idle_list(&mut out, &idle, width, colour);
+    if let Some(spread) = result.spread() {
+        wrapped(&mut out, &format!("\nThe baseline with {}: {spread}.", crate::result::OTHER_SEEDS), width);
+    }
     if quantity::is_modelled(result) {
         wrapped(
             &mut out,
@@ -48,104 +44,67 @@ pub fn table(result: &RunResult, width: usize, colour: bool) -> String {
 }
 
 fn ranked_table(out: &mut String, result: &RunResult, models: &[&Candidate], width: usize, colour: bool) {
-    let mut columns = columns(result);
-    let mut rows = texts(result, models, &columns);
-    // A few letters fewer in the names cost less than a column.
-    while total(&rows) > width + SPARE_LETTERS {
-        let Some(spare) =
-            (0..columns.len()).filter(|&i| columns[i].spare > 0).max_by_key(|&i| columns[i].spare)
-        else {
-            break;
-        };
-        columns.remove(spare);
-        rows = texts(result, models, &columns);
-    }
-    let excess = total(&rows).saturating_sub(width);
-    if excess > 0 {
-        shorten_names(&mut rows, excess);
-    }
-    let widths = widths(&rows);
-    for (i, row) in rows.iter().enumerate() {
-        let mut line = String::new();
-        for (column, (cell, &wide)) in row.iter().zip(&widths).enumerate() {
-            let padding = " ".repeat(wide - letters(cell));
-            let status = i.checked_sub(1).filter(|_| column == 1).map(|i| models[i]);
-            let cell = match status {
-                Some(model) if colour && !result.is_baseline(model) => painted(model.status, cell),
-                _ => cell.clone(),
-            };
-            line += if column == 0 { "" } else { GAP };
-            // Words to the left, numbers to the right.
-            line += &if column < 2 { cell + &padding } else { padding + &cell };
+    let (columns, cells): (Vec<Column>, Vec<Cell>) = columns(result).into_iter().unzip();
+    let row = |model: &&Candidate| cells.iter().map(|cell| cell(result, model)).collect();
+    let mut grid = Grid::new(columns, models.iter().map(row).collect());
+    grid.fit(width);
+    for (i, mut cells) in grid.lines().enumerate() {
+        let model = i.checked_sub(1).map(|i| models[i]).filter(|model| colour && !result.is_baseline(model));
+        if let Some(model) = model {
+            cells[STATUS] = painted(model.status, &cells[STATUS]);
         }
-        out.push_str(line.trim_end());
+        out.push_str(cells.join(GAP).trim_end());
         out.push('\n');
         if i == 0 {
-            let _ = writeln!(out, "{}", "─".repeat(total(&rows).min(width)));
+            let _ = writeln!(out, "{}", "─".repeat(grid.width().min(width)));
         }
     }
 }
 
-fn columns(result: &RunResult) -> Vec<Column> {
+/// What stands in a column's cell.
+type Cell = fn(&RunResult, &Candidate) -> String;
+
+/// The column that is coloured.
+const STATUS: usize = 1;
+
+fn columns(result: &RunResult) -> Vec<(Column, Cell)> {
     fn energy(value: Option<joulewise_meter::Energy>) -> String {
         value.map_or("–".to_owned(), |energy| quantity::energy(&energy))
     }
     fn split(result: &RunResult, value: Option<f64>) -> String {
         value.map_or("–".to_owned(), |value| quantity::metric(result, value))
     }
-    let column = |heading: &str, spare, cell| Column { heading: heading.to_owned(), cell, spare };
+    let column = |align, heading: &str, spare, cell: Cell| {
+        (Column { heading: heading.to_owned(), align, spare }, cell)
+    };
+    let words = |heading: &str, align, cell: Cell| column(align, heading, 0, cell);
+    let number = |heading: &str, spare, cell: Cell| column(Align::Right, heading, spare, cell);
     let modelled = if quantity::is_modelled(result) { "*" } else { "" };
     vec![
-        column("model", 0, |_, model| model.name.clone()),
-        column("status", 0, |result, model| {
+        words("model", Align::Names, |_, model| model.name.clone()),
+        words("status", Align::Left, |result, model| {
             if result.is_baseline(model) { "baseline".to_owned() } else { symbol(model.status) }
         }),
-        column("judge", 7, |result, model| {
+        number("judge", 7, |result, model| {
             split(result, model.metrics.get(&result.metric).and_then(|m| m.judge))
         }),
-        column(&result.metric, 1, |result, model| split(result, result.metric_of(model))),
-        column("Δ", 0, |result, model| match result.gain_of(model) {
+        number(&result.metric, 1, |result, model| split(result, result.metric_of(model))),
+        number("Δ", 0, |result, model| match result.gain_of(model) {
             Some(gain) if !result.is_baseline(model) => quantity::gain(result, gain),
             _ => "–".to_owned(),
         }),
-        column(if result.baseline.energy_ratio.is_some() { "energy" } else { "CPU" }, 0, |_, model| {
+        number(if result.baseline.energy_ratio.is_some() { "energy" } else { "CPU" }, 0, |_, model| {
             model.inference_ratio().map_or("–".to_owned(), |ratio| quantity::factor(ratio.value))
         }),
-        column(&format!("J/inference{modelled}"), 4, |result, model| energy(result.inference_j(model))),
-        column(&format!("training{modelled}"), 6, |_, model| energy(model.training_j)),
-        column(&format!("to make{modelled}"), 5, |_, model| energy(model.cost_to_make_j)),
-        column("break-even", 0, |result, model| match model.life_cost_j {
+        number(&format!("J/inference{modelled}"), 4, |result, model| energy(result.inference_j(model))),
+        number(&format!("training{modelled}"), 6, |_, model| energy(model.training_j)),
+        number(&format!("to make{modelled}"), 5, |_, model| energy(model.cost_to_make_j)),
+        number("break-even", 0, |result, model| match model.life_cost_j {
             Some(_) if !result.is_baseline(model) => quantity::break_even(&model.break_even),
             _ => "–".to_owned(),
         }),
-        column(&format!("life cost{modelled}"), 0, |_, model| energy(model.life_cost_j)),
+        number(&format!("life cost{modelled}"), 0, |_, model| energy(model.life_cost_j)),
     ]
-}
-
-/// The headings, and below them a row per model.
-fn texts(result: &RunResult, models: &[&Candidate], columns: &[Column]) -> Vec<Vec<String>> {
-    let headings = columns.iter().map(|column| column.heading.clone()).collect();
-    let row = |model: &&Candidate| columns.iter().map(|column| (column.cell)(result, model)).collect();
-    std::iter::once(headings).chain(models.iter().map(row)).collect()
-}
-
-fn widths(rows: &[Vec<String>]) -> Vec<usize> {
-    let columns = rows.first().map_or(0, Vec::len);
-    (0..columns).map(|i| rows.iter().map(|row| letters(&row[i])).max().unwrap_or(0)).collect()
-}
-
-fn total(rows: &[Vec<String>]) -> usize {
-    let widths = widths(rows);
-    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
-}
-
-/// Names give way when no column is left to spare, down to eight letters.
-fn shorten_names(rows: &mut [Vec<String>], excess: usize) {
-    let longest = rows.iter().map(|row| letters(&row[0])).max().unwrap_or(0);
-    let most = longest.saturating_sub(excess).max(8);
-    for row in rows {
-        row[0] = svg::shortened(&row[0], most);
-    }
 }
 
 /// Candidates without numbers, each with its reason.
@@ -210,10 +169,6 @@ fn wrapped(out: &mut String, text: &str, width: usize) {
     }
 }
 
-fn letters(text: &str) -> usize {
-    text.chars().count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture;
@@ -227,6 +182,33 @@ mod tests {
     #[test]
     fn the_table_of_a_narrow_terminal() {
         insta::assert_snapshot!(table(&fixture::result(), 80, false));
+    }
+
+    #[test]
+    fn a_narrow_table_tells_all_models_apart() {
+        let mut result = fixture::result();
+        for (i, model) in result.candidates.iter_mut().enumerate() {
+            model.name = format!("smaller-network-0.{i}+quantise");
+        }
+        let table = table(&result, 60, false);
+        let names: Vec<&str> =
+            table.lines().skip(2).take(12).map(|line| &line[..line.find(' ').unwrap()]).collect();
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{table}");
+    }
+
+    #[test]
+    fn the_spread_over_seeds_stands_below_the_table() {
+        let mut result = fixture::result();
+        assert!(!table(&result, 100, false).contains("other seeds"));
+        result
+            .baseline
+            .notes
+            .push((crate::result::OTHER_SEEDS.to_owned(), "3 trainings: 0.92 on average".to_owned()));
+        assert!(
+            table(&result, 100, false)
+                .contains("\nThe baseline with other seeds: 3 trainings: 0.92 on average.\n")
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The metric against the energy of an inference: which models no other model beats in both.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+
+use joulewise_tune::Direction;
 
 use super::page::{data_table, energy_word, figure, section};
 use super::quantity;
@@ -8,7 +10,7 @@ use super::svg::axis::Axis;
 use super::svg::scale::Scale;
 use super::svg::scatter::{Look, Mark, Scatter};
 use crate::ledger::pareto_front;
-use crate::result::{Candidate, Goal, RunResult, Status};
+use crate::result::{Candidate, RunResult, Status};
 
 /// Draws the section.
 pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
@@ -18,9 +20,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
     }
     let modelled = quantity::is_modelled(result);
     let front = pareto_front(&points, result.goal);
-    let knee = result.knee().map_or(String::new(), |knee| {
-        format!(" It bends at `{}`: beyond, saving more begins to cost more {}.", knee.name, result.metric)
-    });
+    let knee = result.knee().map_or(String::new(), |knee| knee_sentence(result, knee));
     section(
         out,
         "trade",
@@ -35,18 +35,19 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
     let x_format = |value: f64| quantity::tick(value, unit);
     let y_format = |value: f64| quantity::metric_tick(result, value);
     let limit = result.metric_of(&result.baseline).map(|value| {
-        let lost = if result.goal == Goal::Max { value - result.max_drop } else { value + result.max_drop };
-        (lost, format!("more than {} lost", quantity::gain(result, result.max_drop).trim_start_matches('+')))
+        let admitted = result.admitted();
+        let lost = if result.goal == Direction::Max { value - admitted } else { value + admitted };
+        (lost, format!("more than {} lost", quantity::gain(result, admitted).trim_start_matches('+')))
     });
     let y_scale = heights(result, &marks, limit.as_ref().map(|limit| limit.0));
     for (mark, model) in marks.iter_mut().zip(&models) {
         if result.knee().is_some_and(|knee| knee.name == model.name) {
-            mark.label += " (knee)";
+            mark.remark += if result.worth.is_some() { " (worth most)" } else { " (knee)" };
         }
         let (low, high) = y_scale.domain();
         if !(low..=high).contains(&mark.y.0) {
             let arrow = if mark.y.0 < low { '↓' } else { '↑' };
-            mark.label = format!("{} {arrow} {}", mark.label, quantity::metric_tick(result, mark.y.0));
+            write!(mark.remark, " {arrow} {}", quantity::metric_tick(result, mark.y.0))?;
         }
     }
     let chart = Scatter {
@@ -60,7 +61,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
         limit,
         marks: &marks,
         front: &front,
-        rising: result.goal == Goal::Max,
+        rising: result.goal == Direction::Max,
     };
     figure(out, (470.0, 440.0), |out, frame| chart.draw(out, frame))?;
     out.push_str("<ul class=\"legend\"><li class=\"baseline\">baseline</li><li class=\"best\">cheapest over this life</li><li class=\"holds\">holds</li><li class=\"drops\">drops</li></ul>\n");
@@ -84,6 +85,22 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
     Ok(())
 }
 
+/// Which model is the knee, and by what.
+fn knee_sentence(result: &RunResult, knee: &Candidate) -> String {
+    match &result.worth {
+        Some(worth) => format!(
+            " Of the baseline and what holds, `{}` is worth most {}: its gain of {} at that rate, less what its life costs.",
+            knee.name,
+            quantity::at_worth(worth),
+            result.metric
+        ),
+        None => format!(
+            " Of the baseline and what holds, the knee is `{}`: beyond it, saving more begins to cost more {}.",
+            knee.name, result.metric
+        ),
+    }
+}
+
 /// The scale of the metric. What lies far beyond the limit is moved to the edge: it would press the models that
 /// hold into a line.
 fn heights(result: &RunResult, marks: &[Mark], limit: Option<f64>) -> Scale {
@@ -92,8 +109,8 @@ fn heights(result: &RunResult, marks: &[Mark], limit: Option<f64>) -> Scale {
     let (low, high) = scale.domain();
     let Some(limit) = limit else { return scale };
     match result.goal {
-        Goal::Max => scale.spanning(low.max(limit - 0.7 * (high - limit)), high),
-        Goal::Min => scale.spanning(low, high.min(limit + 0.7 * (limit - low))),
+        Direction::Max => scale.spanning(low.max(limit - 0.7 * (high - limit)), high),
+        Direction::Min => scale.spanning(low, high.min(limit + 0.7 * (limit - low))),
     }
 }
 
@@ -111,6 +128,7 @@ fn mark(result: &RunResult, model: &Candidate, modelled: bool) -> Mark {
         .map_or((f64::NAN, f64::NAN, f64::NAN), |m| (m.reported().unwrap_or(f64::NAN), m.low, m.high));
     Mark {
         label: model.name.clone(),
+        remark: String::new(),
         note: format!(
             "{}: {} {}, {} per inference{}",
             model.name,

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Escaped, Frame, open, shortened};
+use super::{Escaped, Frame, open};
+use crate::report::abbreviation::abbreviated;
 
 /// A bar.
 pub struct Bar<'a> {
@@ -32,7 +33,8 @@ pub fn draw(out: &mut String, width: f64, title: &str, bars: &[Bar<'_>]) -> fmt:
     let longest =
         bars.iter().map(|bar| bar.segments.iter().map(|s| s.length).sum::<f64>()).fold(0.0, f64::max);
     open(out, frame, "bars", title)?;
-    for (i, bar) in bars.iter().enumerate() {
+    let names: Vec<&str> = bars.iter().map(|bar| bar.label).collect();
+    for (i, (bar, name)) in bars.iter().zip(abbreviated(&names, 24)).enumerate() {
         let top = i as f64 * step + 4.0;
         let (text_y, bar_y, height) =
             if narrow { (top + 13.0, top + 19.0, 14.0) } else { (top + 15.0, top + 2.0, 18.0) };
@@ -40,7 +42,7 @@ pub fn draw(out: &mut String, width: f64, title: &str, bars: &[Bar<'_>]) -> fmt:
         write!(
             out,
             r#"<text class="name" x="{name_x}" y="{text_y:.1}" text-anchor="{anchor}">{}</text>"#,
-            Escaped(&shortened(bar.label, 24))
+            Escaped(&name)
         )?;
         let mut at = left;
         for segment in &bar.segments {

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::axis::{self, Axis};
-use super::{Escaped, Frame, label, open, shortened};
+use super::{Escaped, Frame, label, open};
+use crate::report::abbreviation::abbreviated;
 
 /// A line of a chart.
 pub struct Series<'a> {
@@ -50,7 +51,8 @@ impl Lines<'_> {
     /// Draws the chart into `frame`.
     pub fn draw(&self, out: &mut String, frame: Frame) -> fmt::Result {
         let most = if frame.is_narrow() { 14 } else { (frame.width as usize / 21).min(26) };
-        let names: Vec<String> = self.series.iter().map(|series| shortened(series.label, most)).collect();
+        let names: Vec<&str> = self.series.iter().map(|series| series.label).collect();
+        let names = abbreviated(&names, most);
         let margin = names.iter().map(|name| label::width(name)).fold(0.0, f64::max) + 26.0;
         let area = axis::plot_area(frame, margin);
         let x = Axis { scale: self.x.scale.onto(area.left, area.right), ..self.x };

@@ -4,12 +4,15 @@ use std::fmt::{self, Write as _};
 
 use super::axis::{self, Axis};
 use super::label::{self, Anchor, Placed};
-use super::{Area, Escaped, Frame, open, shortened};
+use super::{Area, Escaped, Frame, open};
+use crate::report::abbreviation::abbreviated;
 
 /// A point of a scatter chart.
 pub struct Mark {
     /// Written beside the point.
     pub label: String,
+    /// Written behind the label, in full.
+    pub remark: String,
     /// Shown when the pointer rests on it.
     pub note: String,
     /// Class and shape of the point.
@@ -100,14 +103,15 @@ impl Scatter<'_> {
         for mark in self.marks {
             draw_bars(out, mark, &x, &y)?;
         }
-        let most = if frame.is_narrow() { 20 } else { 40 };
-        let anchor = |mark: &Mark| Anchor {
+        let names: Vec<&str> = self.marks.iter().map(|mark| mark.label.as_str()).collect();
+        let names = abbreviated(&names, if frame.is_narrow() { 20 } else { 40 });
+        let anchor = |(mark, name): (&Mark, String)| Anchor {
             x: x.scale.at(mark.x.0),
             y: y.scale.at(mark.y.0),
             radius: 7.0,
-            text: shortened(&mark.label, most),
+            text: name + &mark.remark,
         };
-        let anchors: Vec<Anchor> = self.marks.iter().map(anchor).collect();
+        let anchors: Vec<Anchor> = self.marks.iter().zip(names).map(anchor).collect();
         let mut obstacles: Vec<Area> = self.marks.iter().flat_map(|mark| bars(mark, &x, &y)).collect();
         obstacles.extend(self.limit_text(area, &y));
         obstacles.extend(front.windows(2).map(|ends| stroke(ends[0], ends[1])));
