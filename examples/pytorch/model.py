@@ -11,11 +11,11 @@ from torch import nn
 class SmallCnn(nn.Sequential):
     """Two convolutions and two linear layers for 28x28 pictures of one channel."""
 
-    def __init__(self, classes=10):
+    def __init__(self, classes=10, width=16):
         super().__init__(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(32 * 7 * 7, 64), nn.ReLU(), nn.Linear(64, classes),
+            nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(2 * width * 7 * 7, 4 * width), nn.ReLU(), nn.Linear(4 * width, classes),
         )
 
 
