@@ -59,6 +59,10 @@ pub struct Improve {
     #[arg(long, value_name = "SHARE|J|TIME")]
     pub budget: Option<Budget>,
 
+    /// Longest admitted time of one inference call in milliseconds; `inference` keeps within it [default: none]
+    #[arg(long, value_name = "MS", value_parser = milliseconds)]
+    pub latency: Option<f64>,
+
     /// Trainings of the baseline, each with another seed: how far chance alone moves the metric [default: 1]
     #[arg(long, value_name = "N")]
     pub seeds: Option<NonZero<u32>>,
@@ -105,7 +109,7 @@ pub struct Improve {
 }
 
 /// What a run that goes on has in its own recipe.
-const RECIPE_FLAGS: [&str; 15] = [
+const RECIPE_FLAGS: [&str; 16] = [
     "file",
     "data",
     "model",
@@ -116,6 +120,7 @@ const RECIPE_FLAGS: [&str; 15] = [
     "inferences",
     "retrainings",
     "budget",
+    "latency",
     "seeds",
     "dry_run",
     "set",
@@ -167,6 +172,7 @@ impl Improve {
             ("--inferences", "goal.inferences", self.inferences.map(|count| text(&count))),
             ("--retrainings", "goal.retrainings", self.retrainings.map(|count| text(&count))),
             ("--budget", "search.budget", self.budget.map(|budget| text(&budget))),
+            ("--latency", "goal.latency_ms", self.latency.map(toml::Value::Float)),
             ("--seeds", "search.seeds", self.seeds.map(whole)),
             ("--practices", "search.practices", practices),
         ];
@@ -174,6 +180,11 @@ impl Improve {
             .into_iter()
             .filter_map(|(origin, key, value)| Some(Override { key: key.to_owned(), value: value?, origin })))
     }
+}
+
+fn milliseconds(text: &str) -> Result<f64, String> {
+    let positive = text.parse().ok().filter(|&ms: &f64| ms > 0.0 && ms.is_finite());
+    positive.ok_or_else(|| "expected a number of milliseconds above 0, as in 5 or 0.5".into())
 }
 
 #[cfg(test)]
@@ -209,8 +220,8 @@ mod tests {
 
     #[test]
     fn every_flag_reaches_the_recipe() {
-        let args = "--data d --skip-bad --model vgg --epochs 2 --threads 1 --metric f1 --max-drop 2% \
-                    --inferences 5 --retrainings 6 --budget 50kJ --seeds 7 --practices tune,prune";
+        let args = "--data d --skip-bad --model vgg --epochs 2 --threads 1 --metric accuracy --max-drop 2% \
+                    --inferences 5 --retrainings 6 --budget 50kJ --latency 2.5 --seeds 7 --practices tune,prune";
         let mut args = args.split_whitespace().collect::<Vec<_>>();
         args.extend(["--worth", "1% per 1kJ"]);
         let got = recipe(&args).unwrap();
@@ -220,21 +231,29 @@ mod tests {
         (expected.data.train, expected.data.test, expected.data.skip_bad) = (None, None, true);
         expected.model.name = "vgg".into();
         (expected.train.epochs, expected.train.threads) = (2, 1);
-        expected.goal.metric = "f1".into();
         expected.goal.max_drop = "2%".parse().unwrap();
         expected.goal.worth = Some("1% per 1kJ".parse().unwrap());
         expected.goal.inferences = Count::new(5.0).unwrap();
         expected.goal.retrainings = Count::new(6.0).unwrap();
+        expected.goal.latency_ms = Some(2.5);
         expected.search.budget = Budget::Joules(5e4);
         expected.search.seeds = 7;
         expected.search.practices = Some(vec!["tune".into(), "prune".into()]);
         assert_eq!(got, expected);
+        // Our own engine has one metric, so another is known by its refusal.
+        let refused = recipe(&["--metric", "f1"]).unwrap_err().to_string();
+        assert!(refused.starts_with("--metric: `goal.metric` is \"f1\""), "{refused}");
     }
 
     #[test]
     fn a_flag_that_is_no_quantity_is_a_usage_error() {
-        for args in [["--max-drop", "1"], ["--worth", "much"], ["--budget", "10 parsecs"], ["--epochs", "0"]]
-        {
+        for args in [
+            ["--max-drop", "1"],
+            ["--worth", "much"],
+            ["--budget", "10 parsecs"],
+            ["--epochs", "0"],
+            ["--latency", "0"],
+        ] {
             let error = Cli::try_parse_from([&["improve"], &args[..]].concat()).unwrap_err();
             assert_eq!(error.exit_code(), i32::from(crate::exit::ERROR));
             assert!(error.to_string().contains(args[1]), "{error}");

@@ -85,7 +85,11 @@ impl Recipe {
         let eval = Eval::read(document)?;
         let deploy = Deploy::read(document)?;
         let goal = Goal::read(document)?;
+        if train.command.is_none() {
+            goal.require_known(document)?;
+        }
         let search = Search::read(document)?;
+        search.require_seeds(&train, document)?;
         let transfer = Transfer::read(document)?;
         let mut name = default_name(&data, &model, &train, file);
         document.read("name", &mut name)?;

@@ -392,6 +392,16 @@ impl Goal {
         document.require("goal.batch", goal.batch > 0, AT_LEAST_ONE)?;
         Ok(goal)
     }
+
+    /// Requires a metric that our engine evaluates.
+    pub(super) fn require_known(&self, document: &Document) -> Result<()> {
+        let expected = "\"accuracy\", the one metric of our own engine";
+        let hint = "leave it out, or give `train.command`: your own training is held to whatever it reports";
+        document.require("goal.metric", self.metric == "accuracy", expected).hint(hint)?;
+        document
+            .require("goal.direction", self.direction == Direction::Max, "\"max\" for accuracy")
+            .hint(hint)
+    }
 }
 
 impl Transfer {
@@ -426,9 +436,28 @@ impl Search {
         document.read("search.seed", &mut search.seed)?;
         document.read("search.practices", &mut search.practices)?;
         document.require("search.seeds", search.seeds > 0, AT_LEAST_ONE)?;
+        let some = search.practices.as_ref().is_none_or(|names| !names.is_empty());
+        document
+            .require("search.practices", some, "the name of at least one practice")
+            .hint("leave it out to try them all; `joulewise practice` lists them")?;
         // TOML's integers are signed.
         document.require("search.seed", i64::try_from(search.seed).is_ok(), "a whole number below 2^63")?;
         Ok(search)
+    }
+
+    /// Requires that a training repeated with other seeds is another training.
+    pub(super) fn require_seeds(&self, train: &Train, document: &Document) -> Result<()> {
+        let Some(command) = template(document, "train.command", train.command.as_deref())? else {
+            return Ok(());
+        };
+        let differs = self.seeds == 1 || command.placeholders().contains(&Placeholder::Seed);
+        document
+            .require(
+                "search.seeds",
+                differs,
+                "1, because the command has no {seed} and would be repeated as it is",
+            )
+            .hint("put {seed} where the command takes its seed, as in --seed {seed}")
     }
 }
 

@@ -36,7 +36,7 @@ const EVERY_KEY: &str = r#"
     width = 0.5
     depth = 18
     [train]
-    command = "train {lr} {epochs} {batch} {weight_decay}"
+    command = "train {lr} {epochs} {batch} {weight_decay} {seed}"
     folder = "/work"
     timeout_s = 60.0
     metrics = "acc ([0-9]+)"
@@ -143,8 +143,12 @@ fn the_learning_rate_suits_the_optimiser_unless_given() {
 
 #[test]
 fn a_loss_is_minimised() {
-    assert_eq!(load("[goal]\nmetric = \"val_loss\"", &[]).unwrap().goal.direction, Direction::Min);
-    assert_eq!(load("[goal]\nmetric = \"accuracy\"", &[]).unwrap().goal.direction, Direction::Max);
+    let direction = |metric| {
+        let text = format!("[train]\ncommand = \"t\"\n[goal]\nmetric = \"{metric}\"");
+        load(&text, &[]).unwrap().goal.direction
+    };
+    assert_eq!(direction("val_loss"), Direction::Min);
+    assert_eq!(direction("accuracy"), Direction::Max);
 }
 
 #[test]
@@ -194,6 +198,10 @@ fn mistakes_are_explained() {
         ("[goal]\ninferences = -5", &[]),
         ("[search]\nbudget = \"10 parsecs\"", &[]),
         ("[search]\npractices = \"tune\"", &[]),
+        ("[search]\npractices = []", &[]),
+        ("[search]\nseeds = 3\n[train]\ncommand = \"python train.py\"", &[]),
+        ("[goal]\nmetric = \"loss\"", &[]),
+        ("[goal]\ndirection = \"min\"", &[]),
         ("name = \"x\"", &["train.lrr=3"]),
         ("name = \"x\"", &["train.lr=fast"]),
         ("name = \"x\"", &["train.lr"]),
