@@ -177,4 +177,14 @@ mod tests {
         assert_eq!(*dataset.train.labels, [0, 0, 1]);
         assert!(dataset.skipped[0].contains("a/2.jpg"), "{:?}", dataset.skipped);
     }
+
+    #[test]
+    fn a_folder_of_which_everything_is_skipped_says_so() {
+        let folder = folder(&[("a/1.png", b"no picture".to_vec()), ("b/1.png", b"nor this".to_vec())]);
+        let error = load(folder.path(), &LoadOptions { skip_bad: true }).unwrap_err();
+        assert_eq!(error.kind(), DataErrorKind::Empty);
+        let message = error.to_string();
+        assert!(message.contains("2 cannot be decoded and were skipped, the first of them"), "{message}");
+        assert!(message.contains("a/1.png"), "{message}");
+    }
 }

@@ -64,6 +64,13 @@ impl Images {
         self.shape.iter().product()
     }
 
+    /// Copies of the images `indices`, in that order. Panics when there is no such image.
+    #[must_use]
+    pub fn subset(&self, indices: &[u32]) -> Self {
+        let pixels = indices.iter().flat_map(|&i| self.pixels_of(i as usize)).copied().collect();
+        Self::new(self.shape, pixels, indices.iter().map(|&i| self.labels[i as usize]).collect())
+    }
+
     /// Image number `i`: `height · width · channels` bytes. Panics when there is none.
     pub fn pixels_of(&self, i: usize) -> &[u8] {
         let samples = self.samples();
@@ -179,6 +186,17 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
 
 /// What must hold of every data set, wherever it comes from.
 fn check(path: &Path, dataset: Dataset) -> Result<Dataset, DataError> {
+    if let (true, [first, ..]) = (dataset.train.is_empty(), &dataset.skipped[..]) {
+        return Err(DataError::of(
+            DataErrorKind::Empty,
+            path,
+            format!(
+                "no training image is left: {} cannot be decoded and were skipped, the first of them {first}",
+                dataset.skipped.len()
+            ),
+            "repair them",
+        ));
+    }
     if dataset.train.is_empty() || dataset.train.samples() == 0 {
         return Err(DataError::of(
             DataErrorKind::Empty,

@@ -46,7 +46,7 @@ pub struct GraphTask {
 impl GraphTask {
     /// Loads or draws the data of `recipe` and divides it.
     pub fn load(recipe: &Recipe) -> anyhow::Result<Self> {
-        let data = match &recipe.data.path {
+        let mut data = match &recipe.data.path {
             Some(path) => data::load(path, &LoadOptions { skip_bad: recipe.data.skip_bad })?,
             None => data::glyphs(
                 recipe.data.train.unwrap_or(GLYPHS),
@@ -59,12 +59,13 @@ impl GraphTask {
             Some(imported) => Some((trunk(&imported.file, data.train.shape)?, imported)),
             None => None,
         };
-        let labels = &data.train.labels;
-        let all: Vec<u32> = (0..data.train.len() as u32).collect();
-        let used = match recipe.data.train {
-            Some(most) if most < all.len() => stratified_subset(&all, labels, most, recipe.search.seed),
-            _ => all,
-        };
+        let (seed, labels) = (recipe.search.seed, &data.train.labels);
+        let used = at_most(recipe.data.train, &data.train, seed);
+        if let Some(test) = &mut data.test
+            && recipe.data.test.is_some_and(|most| most < test.len())
+        {
+            *test = test.subset(&at_most(recipe.data.test, test, seed));
+        }
         let (select, judge) = reserved(used.len());
         let splits =
             data::Split::stratified_of(&used, labels, data.classes.len(), select, judge, recipe.search.seed)
@@ -200,6 +201,15 @@ fn trunk(file: &Path, input: [usize; 3]) -> anyhow::Result<Model> {
     Ok(model)
 }
 
+/// Numbers of the images that are used: at most `most`, in the proportions of their classes.
+fn at_most(most: Option<usize>, images: &Images, seed: u64) -> Vec<u32> {
+    let all: Vec<u32> = (0..images.len() as u32).collect();
+    match most {
+        Some(most) if most < all.len() => stratified_subset(&all, &images.labels, most, seed),
+        _ => all,
+    }
+}
+
 /// Share of `true`.
 pub fn share(right: &[bool]) -> f64 {
     right.iter().filter(|&&r| r).count() as f64 / right.len().max(1) as f64
@@ -221,5 +231,41 @@ pub fn planes_of(normalise: &Normalise, images: &Images, index: u32, planes: &mu
     for channel in 0..channels {
         let (scale, shift) = normalise.scale_shift(channel);
         planes.extend(pixels[channel..].iter().step_by(channels).map(|&p| f32::from(p) * scale + shift));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::recipe::Override;
+
+    /// An IDX file of bytes.
+    fn idx(dims: &[u32], content: impl Iterator<Item = u8>) -> Vec<u8> {
+        let magic = [0, 0, 8, dims.len() as u8].into_iter();
+        magic.chain(dims.iter().flat_map(|dim| dim.to_be_bytes())).chain(content).collect()
+    }
+
+    #[test]
+    fn at_most_so_many_pictures_of_a_file_are_tested_in_the_proportions_of_the_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, count) in [("train", 200_u32), ("t10k", 90)] {
+            let write = |name: String, file| fs::write(folder.path().join(name), file).unwrap();
+            let pixels = (0..16 * count).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+            write(format!("{split}-images-idx3-ubyte"), idx(&[count, 4, 4], pixels));
+            // Two of three are of the first class.
+            let labels = (0..count).map(|i| u8::from(i % 3 == 0));
+            write(format!("{split}-labels-idx1-ubyte"), idx(&[count], labels));
+        }
+        let tested = |most: &str| {
+            let path = format!("data.path={}", folder.path().display());
+            let sets = [path.as_str(), "model.name=mlp", "train.batch=8", "train.threads=1", most];
+            let sets = sets.map(|set| Override::parse(set).unwrap());
+            GraphTask::load(&Recipe::load(None, sets).unwrap()).unwrap().data.test.unwrap()
+        };
+        let some = tested("data.test=30");
+        assert_eq!((some.len(), some.labels.iter().filter(|&&label| label == 0).count()), (30, 20));
+        assert_eq!(tested("data.test=500").len(), 90);
     }
 }
