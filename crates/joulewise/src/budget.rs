@@ -43,9 +43,12 @@ impl Budget {
         self.shares.get(practice).map_or(0.0, |share| (share.epochs - share.spent).max(0.0))
     }
 
-    /// Records that `practice` has spent `epochs`.
+    /// Records that `practice` has spent `epochs`. Whoever has no share, as the baseline, which is the unit and not
+    /// part of the search, is not charged.
     pub fn spend(&mut self, practice: &str, epochs: f64) {
-        self.shares.entry(practice.to_owned()).or_default().spent += epochs;
+        if let Some(share) = self.shares.get_mut(practice) {
+            share.spent += epochs;
+        }
     }
 }
 
@@ -65,5 +68,12 @@ mod tests {
         assert_eq!(budget.left("prune"), 0.0);
         budget.scale_to(6.0);
         assert_eq!(budget.left("tune"), 4.0);
+    }
+
+    #[test]
+    fn the_baseline_is_the_unit_and_has_no_share() {
+        let mut budget = Budget::divide(12.0, [("tune", 1.0)]);
+        budget.spend("baseline", 6.0);
+        assert_eq!(budget.shares.keys().collect::<Vec<_>>(), ["tune"]);
     }
 }

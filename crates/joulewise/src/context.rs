@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use joulewise_learn::Model;
-use joulewise_learn::train::{self, Control, Examples, Fitted, Hyperparameters, Split, Teacher, Tick};
+use joulewise_learn::train::{
+    self, Control, Examples, Fitted, Hyperparameters, Split, Teacher, Tick, TrainError,
+};
 use joulewise_meter::{EventKind, Session, StageRecord};
 
 use crate::budget::Budget;
@@ -42,6 +44,15 @@ pub struct Context<'a> {
     pub batch: usize,
     /// The run's folder.
     pub folder: &'a Path,
+}
+
+/// A training that may have broken, and the ledger entry of its stage.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What was learned, or what went wrong.
+    pub result: Result<Fitted, TrainError>,
+    /// The stage's entry in the ledger: a failure has its price as well.
+    pub entry: u32,
 }
 
 /// A training and the ledger entry of its stage.
@@ -101,22 +112,42 @@ impl Context<'_> {
         teacher: Option<&Teacher>,
         watch: &mut dyn FnMut(&train::Epoch) -> Control,
     ) -> Result<Trained, Setback> {
+        let Attempt { result, entry } =
+            self.attempt(name, depends_on, task, model, examples, split, hyper, teacher, watch)?;
+        Ok(Trained { fitted: result?, entry })
+    }
+
+    /// As [`Context::train_on`], where a training that breaks is an answer too: only the user's interrupt is a
+    /// setback.
+    pub fn attempt(
+        &mut self,
+        name: &str,
+        depends_on: &[u32],
+        task: &GraphTask,
+        model: &Model,
+        examples: &dyn Examples,
+        split: Split<'_>,
+        hyper: &Hyperparameters,
+        teacher: Option<&Teacher>,
+        watch: &mut dyn FnMut(&train::Epoch) -> Control,
+    ) -> Result<Attempt, Setback> {
         let cost_of_epoch = task.cost_in_epochs(self.costs, model, split.train.len())?;
-        let (fitted, entry) = self.stage(name, depends_on, |cx| {
+        let (result, entry) = self.stage(name, depends_on, |cx| {
             let (session, cancel) = (cx.session, cx.cancel);
             let stage = cx.stage;
-            let mut epochs = 0;
+            let mut epochs = 0.0;
             let result = train::fit(&task.cpu, model, examples, split, hyper, teacher, &mut |tick| {
                 if cancel.load(Ordering::Relaxed) {
                     return Control::Cancel;
                 }
                 match tick {
                     Tick::Batch { step, of, .. } => {
+                        // What breaks in the middle of an epoch has cost its part of it.
+                        epochs = step as f64 / (of as f64 / hyper.epochs as f64);
                         session.emit(EventKind::Progress { stage, done: step, of, text: String::new() });
                         Control::Continue
                     }
                     Tick::Epoch(epoch) => {
-                        epochs += 1;
                         let metric = |name: &str, value| EventKind::Metric {
                             stage,
                             name: name.to_owned(),
@@ -131,10 +162,13 @@ impl Context<'_> {
                     }
                 }
             });
-            cx.budget.spend(&cx.practice.clone(), epochs as f64 * cost_of_epoch);
-            result.map_err(Setback::from)
+            cx.budget.spend(&cx.practice, epochs * cost_of_epoch);
+            match result {
+                Err(TrainError::Cancelled) => Err(Setback::Cancelled),
+                result => Ok(result),
+            }
         })?;
-        Ok(Trained { fitted, entry })
+        Ok(Attempt { result, entry })
     }
 
     /// Epochs of training `model` on `examples` examples that this practice can still afford, at most

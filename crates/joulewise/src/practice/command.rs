@@ -91,7 +91,7 @@ pub fn train(
             Verdict::Continue
         };
         let result = task.train(&variation.values, &cx.absolute(&out), &mut watch, cx.cancel);
-        cx.budget.spend(&cx.practice.clone(), cost);
+        cx.budget.spend(&cx.practice, cost);
         match result {
             Err(error) if error.kind() == TaskErrorKind::Cancelled => Err(Setback::Cancelled),
             result => Ok(result),
@@ -119,7 +119,9 @@ pub fn retrain(
     let trained = attempt.result?;
     let mut candidate = candidate(practice, task, &trained, &attempt.out);
     candidate.has_own_network = variation.changes_network();
-    candidate.values.clone_from(&variation.values);
+    // What the command does not take has changed nothing about it.
+    candidate.values = variation.values.clone();
+    candidate.values.retain(|placeholder, _| task.has(*placeholder));
     depends_on.iter().for_each(|&entry| candidate.upstream(entry));
     candidate.made_by(attempt.entry);
     Ok(candidate)

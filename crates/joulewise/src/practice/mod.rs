@@ -5,6 +5,8 @@ pub mod command;
 mod data_subset;
 mod distil;
 mod early_stopping;
+#[cfg(test)]
+mod fixture;
 mod inference;
 mod prune;
 mod quantise;

@@ -181,10 +181,11 @@ impl CommandTask {
     }
 
     /// What a training with `values` is expected to cost, in epochs of the baseline: in proportion to its epochs,
-    /// its width and its depth.
+    /// its width and its depth, as far as the command takes them.
     pub fn cost(&self, values: &Values) -> f64 {
         let factor = |placeholder| {
-            let value = values.get(&placeholder).and_then(|value| value.parse::<f64>().ok());
+            let taken = values.get(&placeholder).filter(|_| self.has(placeholder));
+            let value = taken.and_then(|value| value.parse::<f64>().ok());
             value.map_or(1.0, |value| value / self.number(placeholder))
         };
         let factors = [Placeholder::Epochs, Placeholder::Width, Placeholder::Depth].map(factor);

@@ -85,6 +85,16 @@ fn the_baseline_is_what_the_recipe_says() {
 }
 
 #[test]
+fn what_the_command_does_not_take_changes_no_cost() {
+    let project = Project::new();
+    let halved = [(Placeholder::Epochs, "1.5".to_owned()), (Placeholder::Width, "0.5".to_owned())];
+    let task = project.script(TRAIN, &[]);
+    assert_eq!(task.cost(&Values::from(halved.clone())), 1.5, "it has {{epochs}} and no {{width}}");
+    let fixed = project.task("[train]\ncommand = \"sh train.sh {model}\"", &[]);
+    assert_eq!(fixed.cost(&Values::from(halved)), 1.0, "a whole training is its unit");
+}
+
+#[test]
 fn a_watcher_can_stop_it() {
     for report in ["echo '{\"accuracy\": 0.7}'", "echo '{\"accuracy\": 0.7}' >> $4/metrics.jsonl"] {
         let project = Project::new();
