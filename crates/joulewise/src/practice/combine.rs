@@ -49,8 +49,55 @@ impl Practice for Combine {
         }
         let mut candidates = Vec::new();
         for (link, _) in links.into_iter().take(CHAINS) {
-            candidates.extend(Quantise.apply(link, task, cx)?);
+            match Quantise.apply(link, task, cx) {
+                Ok(chains) => candidates.extend(chains),
+                Err(Setback::Cancelled) => return Err(Setback::Cancelled),
+                // The other chains are worth keeping.
+                Err(Setback::Skipped(reason)) => candidates.push(broken(link, Status::Skipped, reason)),
+                Err(Setback::Failed(reason)) => candidates.push(broken(link, Status::Failed, reason)),
+            }
         }
         Ok(candidates)
+    }
+}
+
+/// The chain from `link` that did not become a model.
+fn broken(link: &Candidate, status: Status, reason: String) -> Candidate {
+    let mut chain = Candidate::without_model(&format!("{}+quantise", link.name), status, reason);
+    chain.practices = link.practices.iter().cloned().chain(["quantise".to_owned()]).collect();
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use joulewise_learn::Values;
+
+    use super::*;
+    use crate::practice::fixture::Bench;
+
+    #[test]
+    fn a_chain_that_breaks_leaves_the_others() {
+        let mut bench = Bench::new(&[]);
+        let mut good = bench.baseline.clone();
+        (good.name, good.practices) = ("tune".into(), vec!["tune".into()]);
+        let mut bad = good.clone();
+        (bad.name, bad.practices) = ("prune".into(), vec!["prune".into()]);
+        let mut model = (**bad.model.as_ref().unwrap()).clone();
+        for tensor in model.weights.0.values_mut() {
+            if let Values::F32(values) = &mut tensor.values {
+                values.fill(f32::NAN);
+            }
+        }
+        bad.model = Some(Arc::new(model));
+        let made = bench.apply("combine", &Combine, &[good.clone(), bad, good]).unwrap();
+        let fates: Vec<_> = made.iter().map(|chain| (chain.name.as_str(), chain.model.is_some())).collect();
+        assert_eq!(fates, [("tune+quantise", true), ("prune+quantise", false), ("tune+quantise", true)]);
+        assert_eq!(
+            (made[1].status, &made[1].practices[..]),
+            (Status::Failed, &["prune".into(), "quantise".into()][..])
+        );
+        assert!(!made[1].reason.is_empty());
     }
 }

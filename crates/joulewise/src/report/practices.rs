@@ -48,6 +48,8 @@ fn practice(candidate: &Candidate) -> &str {
     match candidate.practices.as_slice() {
         [] => &candidate.name,
         [only] => only,
+        // As `inference`, which may run the model of another practice.
+        [.., last] if *last == candidate.name => last,
         _ => COMBINE,
     }
 }
