@@ -210,6 +210,25 @@ fn the_same_seed_and_costs_give_the_same_models_with_any_threads() {
 }
 
 #[test]
+fn no_practice_spends_more_than_its_share_and_the_baseline_has_none() {
+    let out = out("budget");
+    let arguments =
+        "--practices smaller-network,early-stopping,prune,distil,data-subset,tune --epochs 3 --json";
+    let ended =
+        output(&format!("improve {TINY} {arguments} --out {}", out.display()).replace("--epochs 1 ", ""));
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let result: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let shares = result["budget"]["shares"].as_object().unwrap();
+    assert!(!shares.contains_key("baseline"), "{shares:?}");
+    let figures = |name: &str| ["epochs", "spent"].map(|key| shares[name][key].as_f64().unwrap());
+    for name in shares.keys() {
+        let [epochs, spent] = figures(name);
+        assert!(spent <= epochs + 1e-6, "{name}: {spent} of {epochs}");
+    }
+    assert!(figures("smaller-network")[1] > 0.0, "{shares:?}");
+}
+
+#[test]
 fn a_plan_writes_nothing() {
     let out = out("plan");
     let ended = output(&format!("improve {TINY} --dry-run --out {}", out.display()));
@@ -236,6 +255,21 @@ fn a_misspelt_name_has_a_hint() {
         ("improve --model lenett", "lenett", "did you mean `lenet`?"),
         ("improve --set goal.inference=3", "goal", "did you mean `goal.inferences`?"),
         ("practice distill", "no practice is called `distill`", "did you mean `distil`?"),
+    ];
+    for (arguments, error, hint) in cases {
+        let ended = output(arguments);
+        let stderr = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{arguments}: {stderr}");
+        assert!(stderr.contains(error) && stderr.contains(&format!("hint: {hint}")), "{arguments}: {stderr}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_a_hint() {
+    let cases = [
+        ("improve --practices=", "`search.practices` is []", "leave it out"),
+        ("improve --metric loss", "`goal.metric` is \"loss\"", "leave it out, or give `train.command`"),
+        ("improve --set train.command=train.sh --seeds 2", "has no {seed}", "put {seed} where"),
     ];
     for (arguments, error, hint) in cases {
         let ended = output(arguments);

@@ -10,7 +10,7 @@
 //! looking.
 //!
 //! # When it costs
-//! Every trial is on the ledger and in the cost of choosing, the losers too. Where today's setting is good
+//! Every trial is on the ledger and in the cost of choosing, the losers and those that break too. Where today's setting is good
 //! already, the search is a loss, and the report says so.
 //!
 //! # Evidence
@@ -21,13 +21,15 @@
 //! The trials in the run's events: setting, metric and joules of each.
 
 mod command;
+mod tally;
 
 use std::collections::BTreeMap;
 
 use joulewise_learn::data::stratified_subset;
-use joulewise_learn::train::{Control, Hyperparameters, Split};
+use joulewise_learn::train::{Control, Hyperparameters, Split, TrainError};
 use joulewise_meter::EventKind;
 use joulewise_tune::{Direction, Outcome, Point, Random, Space, Study, SuccessiveHalving, TrialId, Value};
+use tally::{Ended, Tally};
 
 use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
@@ -95,6 +97,7 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
     }
     let mut running: Vec<TrialId> = points.keys().copied().collect();
     let mut entries = Vec::new();
+    let mut tally = Tally::of(trials);
     for rung in halving.rungs(trials) {
         let mut arrived = Vec::new();
         for &id in &running {
@@ -103,7 +106,7 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
             let name = format!("trial-{}-{}", id.0, rung.step);
             let split = Split { train: &subset, select: &task.splits.select };
             let before = cx.session.reading();
-            let trained = cx.train_on(
+            let attempt = cx.attempt(
                 &name,
                 &[],
                 task,
@@ -113,30 +116,34 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
                 &hyper,
                 None,
                 &mut |_| Control::Continue,
-            );
+            )?;
             let cost = cx.session.reading().energy.value - before.energy.value;
-            let (value, entry) = match trained {
-                Ok(trained) => (trained.fitted.select().unwrap_or(f64::NAN), Some(trained.entry)),
-                Err(Setback::Cancelled) => return Err(Setback::Cancelled),
-                // A setting that diverges is an answer too: it goes no further.
-                Err(_) => (f64::NAN, None),
+            // What breaks is an answer too, and was paid for: it goes no further.
+            entries.push(attempt.entry);
+            let (value, ended) = match attempt.result {
+                Ok(fitted) => (fitted.select().unwrap_or(f64::NAN), Ended::Complete),
+                Err(error) => {
+                    let diverged = matches!(error, TrainError::Diverged { .. });
+                    let ended = if diverged { Ended::Diverged } else { Ended::Failed };
+                    tally.broke(ended, error);
+                    (f64::NAN, ended)
+                }
             };
-            entries.extend(entry);
             study.report(id, rung.step, value);
             study.tell(id, Outcome { value, cost });
             arrived.push((id, value));
-            cx.session.emit(trial_event(entry.unwrap_or_default(), id, &points[&id], value, cost));
+            cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost, ended));
         }
         running = halving.survivors(&arrived);
     }
     let Some(best) = running.first().map(|id| &points[id]) else {
-        return Err(Setback::Failed("every trial diverged; lower the learning rate".into()));
+        return Err(tally.no_winner());
     };
     let hyper = setting(&task.hyper, best);
     let trained = cx.train("train-winner", &entries, task, &model, &hyper, None)?;
     let mut candidate = Candidate::trained("tune", trained.fitted.model);
     candidate.made_by(trained.entry);
-    candidate.note("trials", trials.to_string());
+    candidate.note("trials", tally.to_string());
     candidate.note("learning rate", format!("{:.4} (was {})", hyper.lr, task.hyper.lr));
     candidate
         .note("weight decay", format!("{:.1e} (was {:.1e})", hyper.weight_decay, task.hyper.weight_decay));
@@ -186,13 +193,53 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn trial_event(stage: u32, id: TrialId, point: &Point, value: f64, energy_j: f64) -> EventKind {
+fn trial_event(stage: u32, id: TrialId, point: &Point, value: f64, energy_j: f64, ended: Ended) -> EventKind {
     EventKind::Trial {
         stage,
         number: id.0,
         params: point.values().map(|(name, value)| (name.to_owned(), text(value))).collect(),
         value: value.is_finite().then_some(value),
         energy_j: Some(energy_j),
-        state: if value.is_finite() { "complete" } else { "failed" }.to_owned(),
+        state: ended.word().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+    use crate::practice::fixture::Bench;
+
+    fn tried(sets: &[&str]) -> (Result<Vec<Candidate>, Setback>, Bench) {
+        let mut bench = Bench::new(sets);
+        bench.budget = Budget::divide(30.0, [("tune", 1.0)]);
+        (bench.apply("tune", &Tune, &[]), bench)
+    }
+
+    #[test]
+    fn trials_that_fail_are_paid_for_by_the_winner() {
+        // A quarter of the images fills no batch of 64 or 128, but one of 32.
+        let (made, bench) = tried(&[]);
+        let made = made.unwrap().remove(0);
+        let note = &made.notes.iter().find(|(name, _)| name == "trials").unwrap().1;
+        assert!(
+            note.starts_with("9, of which") && note.contains("failed") && !note.contains("diverged"),
+            "{note}"
+        );
+        assert!(note.contains("do not fill one batch"), "{note}");
+        let winner = bench.ledger.last().unwrap();
+        assert_eq!(winner.name, "tune/train-winner");
+        let trials = bench.ledger.iter().filter(|stage| stage.name.starts_with("tune/trial-"));
+        let trials: Vec<u32> = trials.map(|stage| stage.id).collect();
+        assert!(trials.len() >= 9 && winner.depends_on == trials, "{trials:?}, {:?}", winner.depends_on);
+    }
+
+    #[test]
+    fn settings_that_diverge_are_called_so() {
+        let (tried, bench) = tried(&["train.batch=8", "train.lr=1e25"]);
+        let reason = tried.unwrap_err().to_string();
+        assert!(reason.starts_with("every trial diverged; the last: the loss became"), "{reason}");
+        let spent = bench.budget.shares["tune"].spent;
+        assert!(spent > 0.0 && spent < 9.0 * IMAGES, "only what was trained is charged: {spent}");
     }
 }

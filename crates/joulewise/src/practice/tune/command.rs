@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use joulewise_tune::{Outcome, Point, Random, Space, Study, SuccessiveHalving, TrialId, Value};
 
-use super::{DECADES, ETA, TRIALS, trial_event};
+use super::{DECADES, ETA, Ended, TRIALS, Tally, trial_event};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::practice::{Setback, command};
-use crate::task::CommandTask;
 use crate::task::template::{Placeholder, Values};
+use crate::task::{CommandTask, TaskErrorKind};
 
 /// Placeholders that are searched, where the command has them.
 const SEARCHED: [Placeholder; 3] = [Placeholder::Lr, Placeholder::WeightDecay, Placeholder::Batch];
@@ -44,7 +44,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
     let mut running: Vec<TrialId> = points.keys().copied().collect();
     let mut entries = Vec::new();
     let mut whole: BTreeMap<TrialId, (Candidate, u32)> = BTreeMap::new();
-    let mut failure = None;
+    let mut tally = Tally::of(trials);
     for step in steps(&halving, trials, halves) {
         let mut arrived = Vec::new();
         for &id in &running {
@@ -56,7 +56,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
             let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values.into(), cx)?;
             let cost = cx.session.reading().energy.value - before.energy.value;
             entries.push(attempt.entry);
-            let value = match &attempt.result {
+            let (value, ended) = match &attempt.result {
                 Ok(trained) => {
                     let candidate = command::candidate("tune", task, trained, &attempt.out);
                     let value = candidate.select.unwrap_or(f64::NAN);
@@ -66,24 +66,25 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
                         _ => {}
                     }
                     whole.insert(id, (candidate, attempt.entry));
-                    value
+                    (value, Ended::Complete)
                 }
                 Err(error) => {
                     // A setting that diverges or fails is an answer too: it goes no further.
-                    failure = Some(error.clone());
-                    f64::NAN
+                    let diverged = error.kind() == TaskErrorKind::NotANumber;
+                    let ended = if diverged { Ended::Diverged } else { Ended::Failed };
+                    tally.broke(ended, error);
+                    (f64::NAN, ended)
                 }
             };
             study.report(id, step, value);
             study.tell(id, Outcome { value, cost });
             arrived.push((id, value));
-            cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost));
+            cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost, ended));
         }
         running = halving.survivors(&arrived);
     }
     let Some(&best) = running.first() else {
-        let last = failure.map_or(String::new(), |error| format!("; the last: {error}"));
-        return Err(Setback::Failed(format!("every trial failed{last}")));
+        return Err(tally.no_winner());
     };
 
     let mut candidate = if halves {
@@ -103,7 +104,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
     };
     entries.iter().for_each(|&entry| candidate.upstream(entry));
     candidate.values = values(&points[&best]);
-    candidate.note("trials", trials.to_string());
+    candidate.note("trials", tally.to_string());
     for (placeholder, value) in values(&points[&best]) {
         let was = task.baseline().get(&placeholder).map_or("", String::as_str);
         candidate.note(placeholder.name(), format!("{value} (was {was})"));
