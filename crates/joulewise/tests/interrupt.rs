@@ -12,6 +12,11 @@ use serde_json::Value;
 const TASK: &str = "improve --epochs 1 --budget 40 --threads 1 --set data.train=600 --set data.test=50 \
                     --set model.width=0.25 --practices smaller-network,distil,quantise";
 
+/// A run of which every training takes long enough to be told on stderr.
+fn longer() -> String {
+    TASK.replace("data.train=600", "data.train=6000")
+}
+
 fn joulewise(out: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_joulewise"));
     command.args(arguments.split_whitespace()).arg("--out").arg(out);
@@ -176,7 +181,8 @@ fn a_disk_without_room_for_a_model_is_one_error_and_leaves_nothing_half_written(
 #[test]
 fn an_interrupt_between_seeds_keeps_the_baseline() {
     let folder = tempfile::tempdir().unwrap();
-    let (ended, said) = interrupted_at("baseline/train-seed-2", folder.path(), &format!("{TASK} --seeds 4"));
+    let (ended, said) =
+        interrupted_at("baseline/train-seed-2", folder.path(), &format!("{} --seeds 4", longer()));
     assert_eq!(ended.status.code(), Some(130), "{said}");
     assert_eq!(result(&only_run(folder.path()))["state"], "partial");
     let resumed = joulewise(folder.path(), "improve --resume @last").output().unwrap();
@@ -206,7 +212,7 @@ fn a_strict_run_ends_when_its_counter_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let zone = sysfs(folder.path());
     let out = folder.path().join("runs");
-    let mut command = joulewise(&out, &format!("{TASK} --strict"));
+    let mut command = joulewise(&out, &format!("{} --strict", longer()));
     command.env("JOULEWISE_SYSFS", folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
