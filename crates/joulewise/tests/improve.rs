@@ -235,6 +235,11 @@ fn a_plan_writes_nothing() {
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     let plan = text(&ended.stdout);
     assert!(plan.contains("baseline") && plan.contains("at most"), "{plan}");
+    let ended = output(&format!("improve {TINY} --dry-run --json --out {}", out.display()));
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let plan: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!(plan["stages"][0]["stage"], "baseline");
+    assert!(plan["at_most"]["energy_j"].as_f64() > Some(0.0), "{plan:#}");
     assert!(!out.exists());
 }
 

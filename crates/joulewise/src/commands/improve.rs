@@ -67,7 +67,7 @@ pub struct Improve {
     #[arg(long, value_name = "N")]
     pub seeds: Option<NonZero<u32>>,
 
-    /// Print the plan with its predicted time and joules, and do nothing
+    /// Print the plan with its predicted time and joules, with --json as JSON, and do nothing
     #[arg(long)]
     pub dry_run: bool,
 

@@ -64,7 +64,8 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
     let costs = costs(args.costs.as_deref().or(saved.as_deref()), &task)?;
     let plan = plan::Plan::new(&recipe, &task, &costs, &chosen)?;
     if args.dry_run {
-        std::io::stdout().lock().write_all(plan.to_string().as_bytes())?;
+        let text = if args.json { serde_json::to_string_pretty(&plan)? + "\n" } else { plan.to_string() };
+        std::io::stdout().lock().write_all(text.as_bytes())?;
         return Ok(ExitCode::from(exit::OK));
     }
 
