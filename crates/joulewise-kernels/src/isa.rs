@@ -21,10 +21,18 @@ pub enum Isa {
 
 /// Why an instruction set cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{ISA_VARIABLE}={value}: {problem}; use one of {}, or unset it", available_names())]
+#[error("{ISA_VARIABLE}={value}: {problem}")]
 pub struct IsaError {
     value: String,
     problem: &'static str,
+    cure: String,
+}
+
+impl IsaError {
+    /// What to do about it: a sentence without a full stop that lists the choices.
+    pub fn cure(&self) -> &str {
+        &self.cure
+    }
 }
 
 impl Isa {
@@ -48,7 +56,8 @@ impl Isa {
 
     /// The instruction set called `name`: `portable`, `avx2` or `avx512`.
     pub fn from_name(name: &str) -> Result<Self, IsaError> {
-        let error = |problem| IsaError { value: name.to_owned(), problem };
+        let cure = || format!("use one of {}, or unset it", available_names());
+        let error = |problem| IsaError { value: name.to_owned(), problem, cure: cure() };
         let isa = Self::ALL
             .into_iter()
             .find(|isa| isa.name() == name)
@@ -122,7 +131,14 @@ mod tests {
         for isa in Isa::available() {
             assert_eq!(Isa::from_name(isa.name()), Ok(isa));
         }
-        let error = Isa::from_name("sse9").unwrap_err().to_string();
-        assert!(error.contains("JOULEWISE_ISA=sse9") && error.contains("portable"), "{error}");
+        for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+            let error = Isa::from_name(isa.name()).unwrap_err();
+            assert!(error.to_string().contains("this processor lacks") && !error.cure().contains(isa.name()));
+        }
+        let error = Isa::from_name("sse9").unwrap_err();
+        assert!(
+            error.to_string().contains("JOULEWISE_ISA=sse9") && error.cure().contains("portable"),
+            "{error}"
+        );
     }
 }

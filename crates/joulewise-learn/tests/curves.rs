@@ -69,7 +69,7 @@ fn settings(optimiser: &Value) -> Settings {
 fn assert_follows(optimiser: &str, net: &str) {
     let curve = curve(optimiser, net);
     let (batch, batches) = (curve["batch"].as_u64().unwrap() as usize, curve["batches"].as_u64().unwrap());
-    let cpu = Cpu::new(2);
+    let cpu = Cpu::new(2).unwrap();
     let model = model(&curve);
     let width: usize = model.graph.input_shape.iter().product();
     let mut training = Training::new(&cpu, &model, batch, 1).unwrap();

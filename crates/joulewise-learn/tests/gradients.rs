@@ -274,7 +274,7 @@ fn orders_that_do_not_match_are_refused() {
     let refused = |net: Net| {
         let mut net = net;
         net.shape();
-        Training::new(&Cpu::new(1), &net.model, 1, 1).unwrap_err().to_string()
+        Training::new(&Cpu::new(1).unwrap(), &net.model, 1, 1).unwrap_err().to_string()
     };
     let net = Net::new(&[2, 4, 3]).op(Op::Flatten, &[]);
     let flat = net.value.clone();
@@ -297,7 +297,7 @@ fn dropout() {
         let node = model.graph.nodes.iter().find(|n| matches!(n.op, Op::Dropout { .. })).unwrap();
         let kept = &exact.forward(&exact.parameters()).values[&node.inputs[0]];
         let reader = &model.graph.nodes[model.graph.nodes.len() - 1];
-        let cpu = Cpu::new(1);
+        let cpu = Cpu::new(1).unwrap();
         let (_, training) = trained(&cpu, &model, &x, labels);
         let [by_weight, by_bias] = [1, 2].map(|i| training.gradient(&reader.inputs[i]).unwrap());
         // The gradient of a weight is that of its output times its input.

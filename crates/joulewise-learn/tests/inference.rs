@@ -29,7 +29,7 @@ fn the_engine_computes_what_the_graph_says() {
     for name in NAMES {
         let model = network(name);
         let x = pictures(&model, 5);
-        let cpu = Cpu::new(2);
+        let cpu = Cpu::new(2).unwrap();
         let mut outputs = vec![0.0; 5 * 10];
         cpu.compile(&model, 8).unwrap().run(&x, &mut outputs);
         for (x, outputs) in x.chunks(x.len() / 5).zip(outputs.chunks(10)) {
@@ -49,7 +49,7 @@ fn the_number_of_threads_changes_no_bit() {
         let width = x.len() / 24;
         let labels: Vec<u16> = (0..24).map(|i| i % 10).collect();
         let train = |threads: usize| {
-            let cpu = Cpu::new(threads);
+            let cpu = Cpu::new(threads).unwrap();
             let mut training = Training::new(&cpu, &model, 24, 7).unwrap();
             for _ in 0..3 {
                 training.step(

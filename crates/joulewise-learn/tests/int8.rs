@@ -89,7 +89,7 @@ fn our_own_export_is_understood() {
     let model = network("lenet");
     let read = onnx::decode(&onnx::encode(&model).unwrap()).unwrap();
     let x = pictures(&model, 3, 4);
-    assert_eq!(run(&Cpu::new(1), &read, &x, 3), run(&Cpu::new(1), &model, &x, 3));
+    assert_eq!(run(&Cpu::new(1).unwrap(), &read, &x, 3), run(&Cpu::new(1).unwrap(), &model, &x, 3));
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn threads_and_batches_change_no_bit() {
         let rows = 70;
         let x = pictures(&model, rows, 3);
         let one: Vec<f32> = {
-            let cpu = Cpu::new(1);
+            let cpu = Cpu::new(1).unwrap();
             let mut plan = cpu.compile(&model, 1).unwrap();
             let mut alone = |x: &[f32]| {
                 let mut outputs = vec![0.0; 10];
@@ -109,7 +109,7 @@ fn threads_and_batches_change_no_bit() {
             x.chunks(x.len() / rows).flat_map(&mut alone).collect()
         };
         for threads in [1, 2, 3] {
-            let cpu = Cpu::new(threads);
+            let cpu = Cpu::new(threads).unwrap();
             assert!(run(&cpu, &model, &x, rows) == one, "{name} on {threads} threads");
             // A run may be smaller than the batch that the plan was made for.
             let mut plan = cpu.compile(&model, 2 * rows).unwrap();
@@ -225,7 +225,7 @@ fn codes_at_the_end_are_dequantised() {
     graph.output = "end".to_owned();
     let x = pictures(&model, 1, 6);
     let expected = &reference::evaluate(&model, &x).unwrap()["end"];
-    assert_eq!(&run(&Cpu::new(1), &model, &x, 1), expected);
+    assert_eq!(&run(&Cpu::new(1).unwrap(), &model, &x, 1), expected);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_cannot_be_fused_is_named() {
     let error = |change: &dyn Fn(&mut Model)| {
         let mut model = network("lenet");
         change(&mut model);
-        Cpu::new(1).compile(&model, 1).err().expect("an error").to_string()
+        Cpu::new(1).unwrap().compile(&model, 1).err().expect("an error").to_string()
     };
     let set =
         |name: &'static str, tensor: Tensor| move |model: &mut Model| model.weights.set(name, tensor.clone());

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use joulewise_learn::data::DataError;
+use joulewise_learn::engine::IsaError;
+
 /// An error with an advice attached. Its message and its causes are those of the error inside.
 pub struct Hinted {
     error: anyhow::Error,
@@ -46,11 +49,11 @@ impl std::error::Error for Hinted {
     }
 }
 
-/// Writes `error: …` and, below an empty line each, its hints.
+/// Writes `error: …` and below it, each on a line of its own, its hints.
 pub fn print(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "error: {error:#}")?;
     for hint in hints(error) {
-        writeln!(out, "\nhint: {hint}")?;
+        writeln!(out, "hint: {hint}")?;
     }
     Ok(())
 }
@@ -66,19 +69,30 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn hints(error: &anyhow::Error) -> Vec<&str> {
     let mut found = Vec::new();
     for cause in error.chain() {
+        found.extend(cure(cause));
         let mut next = cause.downcast_ref::<Hinted>();
         while let Some(hinted) = next {
             found.push(hinted.hint.as_str());
             // The causes of the error inside are on the outer chain already: only its head is hidden.
-            next = hinted.error.chain().next().and_then(|head| head.downcast_ref());
+            let head = hinted.error.chain().next();
+            found.extend(head.and_then(cure));
+            next = head.and_then(|head| head.downcast_ref());
         }
     }
     found
 }
 
+/// The advice of those errors of our libraries that carry one.
+fn cure<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e str> {
+    let data = error.downcast_ref::<DataError>().map(DataError::cure);
+    data.or_else(|| Some(error.downcast_ref::<IsaError>()?.cure()))
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::{Context as _, anyhow};
+    use joulewise_learn::data::{self, LoadOptions};
+    use joulewise_learn::engine::Isa;
 
     use super::*;
 
@@ -96,7 +110,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             printed(&error),
-            "error: cannot read train-images.gz: no such file\n\nhint: pass --data FOLDER\n"
+            "error: cannot read train-images.gz: no such file\nhint: pass --data FOLDER\n"
         );
     }
 
@@ -104,9 +118,28 @@ mod tests {
     fn every_hint_is_shown_once() {
         let inner = Err::<(), _>(anyhow!("a")).hint("first").context("b").unwrap_err();
         let error = Err::<(), _>(inner).hint("second").context("c").unwrap_err();
-        assert_eq!(printed(&error), "error: c: b: a\n\nhint: second\n\nhint: first\n");
+        assert_eq!(printed(&error), "error: c: b: a\nhint: second\nhint: first\n");
         let nested = Hinted::new(Hinted::new(anyhow!("a"), "near"), "far").into();
-        assert_eq!(printed(&nested), "error: a\n\nhint: far\n\nhint: near\n");
+        assert_eq!(printed(&nested), "error: a\nhint: far\nhint: near\n");
+    }
+
+    #[test]
+    fn errors_of_data_and_of_instruction_sets_bring_their_cure() {
+        let missing = || data::load("/no/such/folder".as_ref(), &LoadOptions::default()).unwrap_err();
+        let expected = "/no/such/folder: no such file or folder\nhint: check the path\n";
+        assert_eq!(printed(&missing().into()), format!("error: {expected}"));
+        let error = Err::<(), _>(missing()).context("cannot start").unwrap_err();
+        assert_eq!(printed(&error), format!("error: cannot start: {expected}"));
+        let error = Err::<(), _>(missing()).hint("or leave it").unwrap_err();
+        assert_eq!(
+            printed(&error),
+            format!("error: {expected}").replace("hint:", "hint: or leave it\nhint:")
+        );
+        let isa = Isa::from_name("sse9").unwrap_err();
+        let text = printed(&isa.into());
+        assert!(
+            text.starts_with("error: JOULEWISE_ISA=sse9: ") && text.contains("\nhint: use one of portable")
+        );
     }
 
     #[test]

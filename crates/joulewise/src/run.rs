@@ -269,11 +269,11 @@ mod tests {
         let out = folder_with(&["20261121-0105-k3f9", "20261121-0105-k3g0", "20261122-0900-0001"]);
         assert_eq!(Run::open(out.path(), "20261122").unwrap().id(), "20261122-0900-0001");
         let ambiguous = told(Run::open(out.path(), "20261121-0105-k3"));
-        assert!(ambiguous.contains("k3f9, 20261121-0105-k3g0\n\nhint: give more letters"), "{ambiguous}");
+        assert!(ambiguous.contains("k3f9, 20261121-0105-k3g0\nhint: give more letters"), "{ambiguous}");
         let missing = told(Run::open(out.path(), "2019"));
-        assert!(missing.contains("begins with \"2019\"\n\nhint: `joulewise runs`"), "{missing}");
+        assert!(missing.contains("begins with \"2019\"\nhint: `joulewise runs`"), "{missing}");
         let empty = told(Run::open(&out.path().join("none"), "@last"));
-        assert!(empty.contains("none\n\nhint: make one with"), "{empty}");
+        assert!(empty.contains("none\nhint: make one with"), "{empty}");
     }
 
     #[test]

@@ -89,11 +89,11 @@ fn pictures() -> tempfile::TempDir {
 #[test]
 fn a_folder_that_is_missing_or_holds_nothing_known() {
     let folder = folder(&[("notes/readme.txt", b"hello".to_vec())]);
-    refused(folder.path(), "--data no/such", &["no/such: no such file or folder; check the path\n"]);
+    refused(folder.path(), "--data no/such", &["no/such: no such file or folder\nhint: check the path\n"]);
     refused(
         folder.path(),
         "--data notes",
-        &["/notes: no known format of images is here; expected IDX files"],
+        &["/notes: no known format of images is here\nhint: give IDX files"],
     );
 }
 
@@ -108,13 +108,13 @@ fn idx_files_that_end_early_or_disagree() {
             "train-images-idx3-ubyte.gz",
             truncated,
             labels.1.clone(),
-            "train-images-idx3-ubyte.gz: the file ends before its content does; download or copy it again\n",
+            "train-images-idx3-ubyte.gz: the file ends before its content does\nhint: download or copy it again\n",
         ),
         (
             "train-images-idx3-ubyte",
             idx(&[4, 2, 2], &[7; 12]),
             labels.1.clone(),
-            "train-images-idx3-ubyte: its header promises 16 bytes of content, it holds 12; download",
+            "train-images-idx3-ubyte: its header promises 16 bytes of content, it holds 12\nhint: download",
         ),
         (
             "train-images-idx3-ubyte",
@@ -126,13 +126,13 @@ fn idx_files_that_end_early_or_disagree() {
             "train-images-idx3-ubyte",
             images.clone(),
             Vec::new(),
-            "train-labels-idx1-ubyte: the file is empty; download or copy it again",
+            "train-labels-idx1-ubyte: the file is empty\nhint: download or copy it again",
         ),
         (
             "train-images-idx3-ubyte",
             images,
             idx(&[4], &[3; 4]),
-            "data: all 4 training images are of one class; at least two classes are needed",
+            "data: all 4 training images are of one class\nhint: give images of at least two classes",
         ),
     ];
     for (name, images, labels_of_them, expected) in cases {
@@ -239,4 +239,23 @@ fn a_folder_of_runs_that_cannot_be_made() {
         stderr.contains("error: cannot make out: ") && stderr.contains("choose another folder with --out")
     );
     assert_eq!(fs::read(folder.path().join("out")).unwrap(), b"a file");
+}
+
+#[test]
+fn an_unknown_instruction_set_is_refused_before_any_work() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in ["improve --out out", "bench mlp --seconds 1"] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_joulewise"))
+            .args(arguments.split_whitespace())
+            .env("JOULEWISE_ISA", "sse9")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{arguments}: {stderr}");
+        let expected =
+            "error: JOULEWISE_ISA=sse9: no instruction set of that name\nhint: use one of portable";
+        assert!(stderr.contains(expected), "{arguments}: {stderr}");
+        assert!(!folder.path().join("out").exists(), "{arguments}");
+    }
 }

@@ -73,7 +73,7 @@ fn inputs(folder: &Path) -> Vec<f32> {
     onnx::save(&model, &folder.join("net.onnx")).unwrap();
     let x: Vec<f32> = (0..5 * 28 * 28).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
     let mut y = vec![0.0; 5 * 10];
-    Cpu::new(1).compile(&model, 5).unwrap().run(&x, &mut y);
+    Cpu::new(1).unwrap().compile(&model, 5).unwrap().run(&x, &mut y);
     npy::write(&folder.join("x.npy"), &Array { shape: vec![5, 1, 28, 28], numbers: Numbers::F32(x) })
         .unwrap();
     y

@@ -31,12 +31,13 @@ pub enum DataErrorKind {
     TooFew,
 }
 
-/// Data that cannot be used. The message names the file, what is wrong and what to do about it.
+/// Data that cannot be used. The message names the file and what is wrong; [`cure`](Self::cure) says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct DataError {
     kind: DataErrorKind,
     message: String,
+    cure: String,
 }
 
 impl DataError {
@@ -45,14 +46,19 @@ impl DataError {
         self.kind
     }
 
-    /// A fault without a file.
-    pub(crate) fn new(kind: DataErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+    /// What to do about it: a sentence without a full stop.
+    pub fn cure(&self) -> &str {
+        &self.cure
+    }
+
+    /// A fault without a file of its own: `wrong` says what it is, `cure` what to do.
+    pub(crate) fn new(kind: DataErrorKind, wrong: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { kind, message: wrong.into(), cure: cure.into() }
     }
 
     /// A fault of the file at `path`: `wrong` says what it is, `cure` what to do.
     pub(crate) fn of(kind: DataErrorKind, path: &Path, wrong: impl Display, cure: impl Display) -> Self {
-        Self::new(kind, format!("{}: {wrong}; {cure}", path.display()))
+        Self::new(kind, format!("{}: {wrong}", path.display()), cure.to_string())
     }
 
     /// An error of the operating system on `path`.

@@ -112,7 +112,7 @@ mod tests {
 
     fn failure(folder: &TempDir) -> (DataErrorKind, String) {
         let error = load(folder.path(), &LoadOptions::default()).unwrap_err();
-        (error.kind(), error.to_string())
+        (error.kind(), format!("{error}\n{}", error.cure()))
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn load_pair(images_path: &Path) -> Result<Images, DataError> {
             DataErrorKind::Labels,
             &labels_path,
             format!("{more}: {} labels, {count} images in {}", labels.len(), images_path.display()),
-            "both files must come from the same split",
+            "give both files of the same split",
         ));
     }
     let labels = labels.into_iter().map(u16::from).collect();

@@ -158,7 +158,7 @@ impl Files {
         } else {
             (DataErrorKind::UnknownFormat, "no known format of images is here")
         };
-        let cure = "expected IDX files (train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz]), \
+        let cure = "give IDX files (train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz]), \
                     train-*.parquet, data_batch_*.bin, or one folder of PNG or JPEG files per class";
         DataError::of(kind, &self.root, wrong, cure)
     }
@@ -226,7 +226,7 @@ fn check(path: &Path, dataset: Dataset) -> Result<Dataset, DataError> {
             DataErrorKind::Labels,
             path,
             format!("all {} training images are of one class", dataset.train.len()),
-            "at least two classes are needed to learn anything",
+            "give images of at least two classes",
         ));
     }
     match &dataset.test {
@@ -268,7 +268,7 @@ mod tests {
         std::fs::write(folder.path().join("notes.txt"), "hello").unwrap();
         let error = load(folder.path(), &LoadOptions::default()).unwrap_err();
         assert_eq!(error.kind(), DataErrorKind::UnknownFormat);
-        assert!(error.to_string().contains("train-*.parquet"), "{error}");
+        assert!(error.cure().contains("train-*.parquet"), "{error}");
     }
 
     /// The folder of real data sets, when the tests are to use it.

@@ -14,6 +14,10 @@ use parquet::schema::types::SchemaDescriptor;
 use super::picture::{Encoded, Pictures, align_channels};
 use super::{DataError, DataErrorKind, Dataset, Files};
 
+/// The columns of such a file.
+const EXPECTED: &str =
+    "image.bytes (or img.bytes) with PNG or JPEG files, and whole numbers in label (or labels)";
+
 /// Rows read at a time.
 const BATCH: usize = 1024;
 
@@ -125,8 +129,8 @@ fn read_rows(
         DataError::of(
             DataErrorKind::Columns,
             path,
-            format!("its columns are {}", found.join(", ")),
-            "expected image.bytes (or img.bytes) with PNG or JPEG files, and whole numbers in label (or labels)",
+            format!("its columns are {}; expected {EXPECTED}", found.join(", ")),
+            "rename or convert the columns",
         )
     })?;
     if let Some(names) = class_names(reader.metadata(), &columns.label_name) {

@@ -82,7 +82,8 @@ impl Pictures {
                 let cure = "repair or remove it, or leave such images out with --skip-bad";
                 return Err(DataError::new(
                     DataErrorKind::BadImage,
-                    format!("{}: cannot be decoded: {reason}; {cure}", file.name),
+                    format!("{}: cannot be decoded: {reason}", file.name),
+                    cure,
                 ));
             }
         };
@@ -94,12 +95,8 @@ impl Pictures {
             let cure = "bring all images to one size";
             return Err(DataError::new(
                 DataErrorKind::UnequalSizes,
-                format!(
-                    "{} is {}, but {first} is {}; {cure}",
-                    file.name,
-                    extent(picture.shape),
-                    extent(self.shape)
-                ),
+                format!("{} is {}, but {first} is {}", file.name, extent(picture.shape), extent(self.shape)),
+                cure,
             ));
         }
         // A data set is grey only when all of its pictures are.

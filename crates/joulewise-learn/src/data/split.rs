@@ -43,9 +43,10 @@ impl Split {
             return Err(DataError::new(
                 DataErrorKind::TooFew,
                 format!(
-                    "{} images cannot give {select} for selection and {judge} for judging; ask for fewer",
+                    "{} images cannot give {select} for selection and {judge} for judging",
                     indices.len()
                 ),
+                "give more images",
             ));
         }
         let mut groups = by_class(indices, labels, classes)?;
@@ -84,9 +85,8 @@ pub(crate) fn by_class(indices: &[u32], labels: &[u16], classes: usize) -> Resul
             None => {
                 return Err(DataError::new(
                     DataErrorKind::Labels,
-                    format!(
-                        "image {index} has label {label}, but there are {classes} classes; correct the labels"
-                    ),
+                    format!("image {index} has label {label}, but there are {classes} classes"),
+                    "correct the labels",
                 ));
             }
         }

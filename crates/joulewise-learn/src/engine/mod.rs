@@ -18,7 +18,7 @@ mod vector;
 pub use inference::{Inference, write_image};
 pub use training::Training;
 
-use joulewise_kernels::Isa;
+pub use joulewise_kernels::{Isa, IsaError};
 use rayon::prelude::*;
 
 use crate::graph::{Model, Op};
@@ -50,10 +50,11 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// An engine with its own threads and the best instruction set (or the one that
-    /// `JOULEWISE_ISA` forces; an unknown name there is reported by [`Isa::from_env`]).
-    pub fn new(threads: usize) -> Self {
-        Self::with_isa(threads, Isa::from_env().unwrap_or_else(|_| Isa::detect()))
+    /// An engine with its own threads and the instruction set that `JOULEWISE_ISA` names, or else the best one.
+    ///
+    /// An unknown name there, or that of a set which this processor lacks, is an error.
+    pub fn new(threads: usize) -> Result<Self, IsaError> {
+        Ok(Self::with_isa(threads, Isa::from_env()?))
     }
 
     /// An engine on a chosen instruction set.

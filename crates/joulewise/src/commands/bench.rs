@@ -80,7 +80,7 @@ impl Bench {
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode> {
         let model = self.model()?;
-        let cpu = Cpu::new(self.threads as usize);
+        let cpu = Cpu::new(self.threads as usize)?;
         let figures = match (self.mode, self.precision) {
             (_, Precision::Bf16) => bail!("the engine has no bf16 kernels; use --precision f32 or int8"),
             (Mode::Train, Precision::Int8) => bail!("training in int8 is not possible; use --mode infer"),

@@ -50,7 +50,7 @@ impl Predict {
                 model.graph.input_shape
             );
         }
-        let cpu = Cpu::new(self.threads as usize);
+        let cpu = Cpu::new(self.threads as usize)?;
         let mut plan = cpu.compile(&model, BATCH.min(rows))?;
         let mut outputs = vec![0.0; rows * plan.outputs()];
         let per_call = BATCH * plan.outputs();

@@ -46,6 +46,7 @@ pub struct GraphTask {
 impl GraphTask {
     /// Loads or draws the data of `recipe` and divides it.
     pub fn load(recipe: &Recipe) -> anyhow::Result<Self> {
+        let cpu = Cpu::new(recipe.train.threads)?;
         let mut data = match &recipe.data.path {
             Some(path) => data::load(path, &LoadOptions { skip_bad: recipe.data.skip_bad })?,
             None => data::glyphs(
@@ -87,7 +88,7 @@ impl GraphTask {
             width: recipe.model.width as f32,
             hyper: recipe.train.hyperparameters(recipe.search.seed),
             trunk,
-            cpu: Cpu::new(recipe.train.threads),
+            cpu,
             data,
         };
         task.network(1.0, 0).with_context(|| {

@@ -308,7 +308,7 @@ mod tests {
         };
         assert_eq!(
             message("t {learning}"),
-            "error: unknown placeholder {learning}\n\nhint: the placeholders are {lr} {epochs} {batch} {width} {depth} \
+            "error: unknown placeholder {learning}\nhint: the placeholders are {lr} {epochs} {batch} {width} {depth} \
              {subset} {teacher} {init} {model} {out} {precision} {weight_decay} {seed}; write {{learning}} for the \
              braces themselves\n"
         );
