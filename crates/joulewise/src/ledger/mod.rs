@@ -214,15 +214,30 @@ impl RunResult {
                 .reduce(|most, next| if next.1 > most.1 { next } else { most })
                 .map(|(model, _)| model);
         }
-        let (models, points): (Vec<_>, Vec<_>) = self
-            .holding()
-            .filter_map(|model| {
-                let metric = model.metrics.get(&self.metric)?.deciding()?;
-                let energy_j = self.inference_j(model)?.value;
-                (energy_j > 0.0).then_some((model, TradeOff { metric, energy_j }))
-            })
-            .unzip();
+        let (models, points) = self.trades();
         knee(&points, &pareto_front(&points, self.goal)).map(|i| models[i])
+    }
+
+    /// The baseline and what holds, without those that another one beats in quality and in the energy of an inference;
+    /// the cheapest first.
+    pub fn front(&self) -> Vec<&Candidate> {
+        let (models, points) = self.trades();
+        pareto_front(&points, self.goal).into_iter().map(|i| models[i]).collect()
+    }
+
+    /// The baseline and what holds, as points of the trade that is decided on.
+    fn trades(&self) -> (Vec<&Candidate>, Vec<TradeOff>) {
+        let trade = |model| {
+            let metric = self.deciding(model)?;
+            let energy_j = self.inference_j(model)?.value;
+            (energy_j > 0.0).then_some((model, TradeOff { metric, energy_j }))
+        };
+        self.holding().filter_map(trade).unzip()
+    }
+
+    /// The value of the run's metric that decisions are made by.
+    fn deciding(&self, model: &Candidate) -> Option<f64> {
+        model.metrics.get(&self.metric)?.deciding()
     }
 
     /// Joules that `model` is worth more than the baseline over the run's life: its gain of the metric at the user's
@@ -231,8 +246,8 @@ impl RunResult {
     /// `None` where the user names no rate, or the metric or the life cost of either is unknown.
     pub fn worth_of(&self, model: &Candidate) -> Option<f64> {
         let worth = self.worth?;
-        let deciding = |model: &Candidate| model.metrics.get(&self.metric)?.deciding();
-        let gain = self.goal.gain(deciding(model)?, deciding(&self.baseline)?) / self.whole_metric();
+        let gain =
+            self.goal.gain(self.deciding(model)?, self.deciding(&self.baseline)?) / self.whole_metric();
         Some(
             gain / worth.gain * worth.energy_j
                 - (model.life_cost_j?.value - self.baseline.life_cost_j?.value),

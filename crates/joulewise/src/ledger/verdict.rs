@@ -77,7 +77,7 @@ fn nothing_pays(result: &RunResult, life: &str, cost: &str) -> String {
 /// The knee of the front, or the model that is worth most at the user's exchange rate, beside the `best` that the
 /// sentence has named.
 fn knee_clause(result: &RunResult, best: &Candidate) -> String {
-    let Some(knee) = result.knee() else { return String::new() };
+    let Some(knee) = result.knee() else { return straight_front(result) };
     let same = knee.name == best.name;
     let name = match result.gain_of(knee) {
         _ if result.is_baseline(knee) => "the baseline".to_owned(),
@@ -89,6 +89,19 @@ fn knee_clause(result: &RunResult, best: &Candidate) -> String {
     match &result.worth {
         Some(worth) => format!("; {} {name} is worth most{as_well}", quantity::at_worth(worth)),
         None => format!("; {name} is the knee of the front{as_well}"),
+    }
+}
+
+/// What is on a front that has too few points to bend.
+fn straight_front(result: &RunResult) -> String {
+    match &result.front()[..] {
+        [cheap, .., dear] => {
+            format!("; the front has no knee: only `{}` and `{}` are on it", cheap.name, dear.name)
+        }
+        [only] => {
+            format!("; the front has no knee: nothing holds beside `{}` that it does not beat", only.name)
+        }
+        [] => String::new(),
     }
 }
 
@@ -104,6 +117,19 @@ mod tests {
     use super::*;
     use crate::report::fixture;
     use crate::result::Worth;
+
+    #[test]
+    fn a_front_of_few_points_has_no_knee() {
+        let mut result = fixture::result();
+        result.candidates.retain(|candidate| candidate.name == "quantise");
+        assert!(
+            verdict(&result).contains("no knee: only `quantise` and `baseline` are on it"),
+            "{}",
+            verdict(&result)
+        );
+        result.candidates.clear();
+        assert!(verdict(&result).contains("nothing holds beside `baseline`"), "{}", verdict(&result));
+    }
 
     #[test]
     fn the_verdict_names_the_best_the_knee_and_the_cost_of_the_search() {
