@@ -26,7 +26,7 @@ fn pictures(model: &Model, rows: usize) -> Vec<f32> {
 
 #[test]
 fn the_engine_computes_what_the_graph_says() {
-    for name in NAMES {
+    for name in NAMES.into_iter().chain(["untuned"]) {
         let model = network(name);
         let x = pictures(&model, 5);
         let cpu = Cpu::new(2).unwrap();

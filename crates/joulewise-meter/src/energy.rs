@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Defines a physical quantity held as an `f64` in its SI unit.
 macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident, $unit:literal) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -47,28 +47,51 @@ macro_rules! quantity {
                 self.0 / other.0
             }
         }
-
-        impl fmt::Display for $name {
-            /// Three significant figures and an SI prefix.
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let (prefix, unit_in_prefix) = prefix_of(self.0);
-                write!(f, "{} {prefix}{}", significant(self.0 / unit_in_prefix, 3), $unit)
-            }
-        }
     };
 }
 
 quantity! {
     /// Energy in joules.
-    Joules, "J"
+    Joules
 }
 quantity! {
     /// Power in watts.
-    Watts, "W"
+    Watts
 }
 quantity! {
     /// Time in seconds.
-    Seconds, "s"
+    Seconds
+}
+
+impl fmt::Display for Joules {
+    /// Three significant figures and an SI prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        prefixed(self.0, "J", f)
+    }
+}
+
+impl fmt::Display for Watts {
+    /// Three significant figures and an SI prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        prefixed(self.0, "W", f)
+    }
+}
+
+impl fmt::Display for Seconds {
+    /// Three significant figures and an SI prefix; from 100 s on minutes and seconds, from 99 min on hours and minutes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            s if s >= 5_939.5 && s.is_finite() => {
+                let minutes = (s / 60.0).round() as u64;
+                write!(f, "{} h {:02} min", minutes / 60, minutes % 60)
+            }
+            s if s >= 99.95 && s.is_finite() => {
+                let seconds = s.round() as u64;
+                write!(f, "{} min {:02} s", seconds / 60, seconds % 60)
+            }
+            s => prefixed(s, "s", f),
+        }
+    }
 }
 
 impl Div<Seconds> for Joules {
@@ -238,10 +261,15 @@ impl Add for Estimate {
     }
 }
 
+fn prefixed(value: f64, unit: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (prefix, factor) = prefix_of(value);
+    write!(f, "{} {prefix}{unit}", significant(value / factor, 3))
+}
+
 /// The SI prefix that leaves one to three digits before the point, and its factor.
-fn prefix_of(value: f64) -> (&'static str, f64) {
-    const PREFIXES: [(&str, f64); 7] =
-        [("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9)];
+pub fn prefix_of(value: f64) -> (&'static str, f64) {
+    const PREFIXES: [(&str, f64); 8] =
+        [("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9)];
     if value == 0.0 || !value.is_finite() {
         return ("", 1.0);
     }
@@ -250,7 +278,7 @@ fn prefix_of(value: f64) -> (&'static str, f64) {
 }
 
 /// `value` with that many significant digits, without an exponent.
-fn significant(value: f64, digits: i32) -> String {
+pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
@@ -279,6 +307,9 @@ mod tests {
         assert_eq!(shown(-45.67), "-45.7 J");
         assert_eq!(Watts(0.5).to_string(), "500 mW");
         assert_eq!(Seconds(75.0).to_string(), "75.0 s");
+        assert_eq!(Seconds(119.6).to_string(), "2 min 00 s");
+        assert_eq!(Seconds(9_480.0).to_string(), "2 h 38 min");
+        assert_eq!(Seconds(-9_480.0).to_string(), "-9.48 ks");
     }
 
     #[test]

@@ -120,6 +120,11 @@ impl Fitted {
     }
 }
 
+/// `value` in three significant figures.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
 /// A training that did not end in a model.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -127,7 +132,10 @@ pub enum TrainError {
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// The loss is no longer a number.
-    #[error("the loss became {loss} at step {step} with learning rate {rate}; lower the learning rate")]
+    #[error(
+        "the loss became {} at step {step} with learning rate {}; lower the learning rate",
+        rounded(*loss), rounded(*rate)
+    )]
     Diverged {
         /// Steps done, from 1.
         step: u64,

@@ -6,12 +6,14 @@ use std::time::Instant;
 use joulewise_meter::{Energy, StageRecord};
 
 use super::benchmark::{Price, Slice};
+use super::judge::change;
 use super::outcome::Tested;
 use super::search::Priced;
 use crate::candidate::{Candidate, Status};
 use crate::context::Context;
 use crate::practice::{Setback, command};
 use crate::recipe::Budget;
+use crate::report::quantity;
 use crate::task::template::Values;
 use crate::task::{CommandTask, Deployed, TaskError, TaskErrorKind};
 
@@ -68,13 +70,19 @@ pub(super) fn decide(candidate: &mut Candidate, baseline: &Candidate, task: &Com
     let admitted = task.admitted(max_drop, before);
     let holds = loss <= admitted;
     candidate.status = if holds { Status::Holds } else { Status::Drops };
-    let change = if loss > 0.0 { "loses" } else { "gains" };
     let verdict = if holds { "within" } else { "more than" };
+    let is_fraction = task.is_fraction(before);
+    let number = |value: f64| {
+        if is_fraction { format!("{:.2}", 100.0 * value) } else { quantity::three_figures(value) }
+    };
+    let (percent, points) = if is_fraction { (" %", " pp") } else { ("", "") };
     candidate.reason = format!(
-        "its training reports {} {value:.4} after the baseline's {before:.4}: {change} {:.4}, {verdict} the admitted \
-         {admitted:.4}",
+        "its training reports {} {}{percent} after the baseline's {}{percent}: {}, {verdict} the admitted {}{points}",
         task.goal(),
-        loss.abs(),
+        number(value),
+        number(before),
+        change(loss, &number(loss.abs()), points),
+        number(admitted),
     );
 }
 

@@ -48,13 +48,21 @@ impl Loss {
         } else {
             "more than"
         };
-        let change = if value > 0.0 { "loses" } else { "gains" };
         format!(
-            "{change} {:.2} points on the judging images (at most {:.2} lost), {verdict} the admitted {:.2}",
-            100.0 * value.abs(),
+            "{} on the judging images (at most {:.2} pp lost), {verdict} the admitted {:.2} pp",
+            change(value, &format!("{:.2}", 100.0 * value.abs()), " pp"),
             100.0 * bound.max(0.0),
             100.0 * admitted,
         )
+    }
+}
+
+/// A loss in words, `size` being how large it is: `loses 0.31 pp`, or that there is none as far as `size` shows.
+pub(super) fn change(loss: f64, size: &str, unit: &str) -> String {
+    match () {
+        () if size.parse() == Ok(0.0) => "neither gains nor loses".to_owned(),
+        () if loss > 0.0 => format!("loses {size}{unit}"),
+        () => format!("gains {size}{unit}"),
     }
 }
 
@@ -96,6 +104,15 @@ mod tests {
         let worse = Loss::paired(&baseline, &outcomes(4000, 0..140));
         assert!((worse.value - 0.015).abs() < 1e-12);
         assert!(!worse.holds(0.01));
+    }
+
+    #[test]
+    fn reasons_speak_of_percentage_points_and_of_no_gain_where_there_is_none() {
+        let said = |value| Loss { value, bound: 0.008 }.reason(0.01);
+        let rest = "on the judging images (at most 0.80 pp lost), within the admitted 1.00 pp";
+        assert_eq!(said(0.0031), format!("loses 0.31 pp {rest}"));
+        assert_eq!(said(-0.0031), format!("gains 0.31 pp {rest}"));
+        assert_eq!(said(0.00004), format!("neither gains nor loses {rest}"));
     }
 
     #[test]

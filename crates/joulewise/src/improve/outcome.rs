@@ -313,16 +313,6 @@ pub(super) fn entry(record: &StageRecord) -> Entry {
     }
 }
 
-/// A status as events and tables spell it.
-pub(super) fn status(status: Status) -> &'static str {
-    match status {
-        Status::Holds => "holds",
-        Status::Drops => "drops",
-        Status::Failed => "failed",
-        Status::Skipped => "skipped",
-    }
-}
-
 /// The machine that the run is made on.
 pub(super) fn host(session: &Session, task: &Task) -> Host {
     let cpu = std::fs::read_to_string("/proc/cpuinfo")

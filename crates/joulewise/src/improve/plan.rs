@@ -280,7 +280,7 @@ mod tests {
             let line = text.lines().find(|line| line.starts_with(name)).unwrap();
             assert!(line.contains(&time) && line.ends_with(&energy), "{line}: {time}, {energy}");
         }
-        assert!(text.contains(" min ") || text.contains("\u{a0}min "), "{text}");
+        assert!(text.contains("\u{a0}min\u{a0}"), "{text}");
         assert!(!text.contains("ks"), "{text}");
         assert_eq!(json["images"]["test"], 50);
         assert_eq!(json["method"], "modelled");

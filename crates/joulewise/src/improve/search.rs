@@ -292,7 +292,7 @@ impl<'a> Search<'a> {
     fn keep(&mut self, candidate: Candidate) {
         self.session.emit(EventKind::Candidate {
             name: candidate.name.clone(),
-            status: outcome::status(candidate.status).to_owned(),
+            status: candidate.status.word().to_owned(),
             reason: candidate.reason.clone(),
         });
         self.candidates.push(candidate);

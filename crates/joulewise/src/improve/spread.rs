@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use joulewise_tune::Direction;
-
 use crate::context::Context;
 use crate::practice::Setback;
 use crate::practice::command::{self, Variation};
@@ -48,10 +46,7 @@ impl Spread {
         }
         let is_fraction = match task {
             Task::Graph(_) => true,
-            Task::Commands(task) => {
-                task.direction() == Direction::Max
-                    && metrics.iter().all(|metric| (0.0..=1.0).contains(metric))
-            }
+            Task::Commands(task) => metrics.iter().all(|&metric| task.is_fraction(metric)),
         };
         Ok(Self { metrics, is_fraction })
     }

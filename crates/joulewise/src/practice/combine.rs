@@ -11,7 +11,7 @@
 //! A calibration for each chain. Losses add up too, so every chain is judged anew.
 //!
 //! # Evidence
-//! The savings of practices that act on different parts of a life are independent; those on the same part are
+//! Han, Mao and Dally (2016) chain pruning and quantisation without loss. The savings of practices that act on different parts of a life are independent; those on the same part are
 //! not, so only such chains are tried.
 //!
 //! # How to check

@@ -1,12 +1,10 @@
 //! Numbers as people read them: three significant figures, SI prefixes, proper signs.
 
-use joulewise_meter::{Energy, Method};
+use joulewise_meter::energy::{prefix_of, significant};
+use joulewise_meter::{Energy, Joules, Method, Seconds};
 use joulewise_tune::Direction;
 
 use crate::result::{BreakEven, Candidate, Ratio, RunResult, Worth};
-
-const PREFIXES: [(f64, &str); 8] =
-    [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
 
 /// What the ratio of an inference is of.
 pub(super) fn ratio_word(model: &crate::result::Candidate) -> &'static str {
@@ -15,34 +13,24 @@ pub(super) fn ratio_word(model: &crate::result::Candidate) -> &'static str {
 
 /// Three significant figures without an exponent, as in `12.3` or `0.0456`.
 pub fn three_figures(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return if value == 0.0 { "0".to_owned() } else { "–".to_owned() };
-    }
-    let magnitude = value.abs().log10().floor() as i32;
-    let mut decimals = (2 - magnitude).max(0) as usize;
-    // Rounding may carry into the next decade, as 9.996 does.
-    let step = 10f64.powi(-(decimals as i32));
-    if ((value / step).round() * step).abs().log10().floor() as i32 > magnitude {
-        decimals = decimals.saturating_sub(1);
-    }
-    format!("{value:.decimals$}").replace('-', "−")
+    if value.is_finite() { typeset(&significant(value, 3)) } else { "–".to_owned() }
 }
 
 /// A value with an SI prefix and its unit, as in `1.24 kJ`.
-pub fn si(value: f64, unit: &str) -> String {
+fn si(value: f64, unit: &str) -> String {
     let (scaled, prefix) = prefixed(value);
     let space = if prefix.is_empty() && unit.is_empty() { "" } else { "\u{a0}" };
     format!("{}{space}{prefix}{unit}", three_figures(scaled))
 }
 
 fn prefixed(value: f64) -> (f64, &'static str) {
-    // 999.6 is written 1.00 k, so the limit of a prefix lies half a step below it.
-    let fits = |(size, _): &&(f64, &str)| value.abs() >= size * 0.9995;
-    match PREFIXES.iter().find(fits) {
-        Some(&(size, prefix)) => (value / size, prefix),
-        None if value == 0.0 => (0.0, ""),
-        None => (value / 1e-9, "n"),
-    }
+    let (prefix, factor) = prefix_of(value);
+    (value / factor, prefix)
+}
+
+/// Numbers stay with their units, and a minus is a minus.
+fn typeset(text: &str) -> String {
+    text.replace(' ', "\u{a0}").replace('-', "−")
 }
 
 /// A round value beside an axis, as in `200 µs` or `1 M`, without trailing zeros.
@@ -63,7 +51,7 @@ fn trimmed(number: &str) -> &str {
 
 /// Joules, as in `1.24 kJ`.
 pub fn joules(joules: f64) -> String {
-    si(joules, "J")
+    typeset(&Joules(joules).to_string())
 }
 
 /// The best estimate of an energy, as in `1.24 kJ`.
@@ -73,13 +61,7 @@ pub fn energy(energy: &Energy) -> String {
 
 /// Seconds, as in `12.3 ms` or `4 min 10 s`.
 pub fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if s >= 5_940.0 => {
-            format!("{}\u{a0}h {:02}\u{a0}min", (s / 3600.0) as u64, (s % 3600.0 / 60.0) as u64)
-        }
-        s if s >= 99.95 => format!("{}\u{a0}min {:02}\u{a0}s", (s / 60.0) as u64, (s % 60.0) as u64),
-        s => si(s, "s"),
-    }
+    typeset(&Seconds(seconds).to_string())
 }
 
 /// A number of things, as in `12`, `940`, `1.2 M`.

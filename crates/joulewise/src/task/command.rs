@@ -195,8 +195,12 @@ impl CommandTask {
     /// The loss of the metric that `max_drop` admits of a value of `from`: a difference of two fractions where the
     /// metric is one, else a part of the value, as 1 % of a perplexity.
     pub fn admitted(&self, max_drop: f64, from: f64) -> f64 {
-        let is_fraction = self.direction == Direction::Max && (0.0..=1.0).contains(&from);
-        if is_fraction { max_drop } else { max_drop * from.abs() }
+        if self.is_fraction(from) { max_drop } else { max_drop * from.abs() }
+    }
+
+    /// Whether the metric, of which `value` is one, is a fraction and written in percent.
+    pub fn is_fraction(&self, value: f64) -> bool {
+        self.direction == Direction::Max && (0.0..=1.0).contains(&value)
     }
 
     /// What a reader of its results must know.
