@@ -263,6 +263,20 @@ fn the_command_of_a_candidate_can_be_run_by_hand() {
 }
 
 #[test]
+fn a_size_that_fails_says_so_beside_the_others() {
+    let project = cooperative();
+    let picky = COOPERATIVE.replace("awk", "test \"$width\" != 32 || exit 7\nawk");
+    fs::write(project.folder.path().join("train.sh"), picky).unwrap();
+    let result = project.result(&["--budget", "12", "--practices", "smaller-network"]);
+    let failed = candidate(&result, "smaller-network-0.5");
+    assert_eq!(failed["status"], "failed");
+    assert!(failed["reason"].as_str().unwrap().contains("exit code 7"), "{failed:#}");
+    for name in ["smaller-network-0.25", "smaller-network-depth-0.5"] {
+        assert_eq!(candidate(&result, name)["status"], "holds");
+    }
+}
+
+#[test]
 fn a_teacher_that_leaves_no_logits_fails_alone() {
     let project = cooperative();
     let recipe = COOPERATIVE_RECIPE.replace("sh teach.sh", "true");

@@ -25,7 +25,7 @@ use joulewise_learn::data;
 use joulewise_learn::train::{Control, Split};
 
 use super::command::{self, Variation};
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, one_of_several};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::selection::Method;
@@ -71,7 +71,7 @@ impl Practice for DataSubset {
         for (name, subset, chosen_by) in [("coreset", &covering, choose), ("random", &random, deduplicate)] {
             let split = Split { train: subset, select: &task.splits.select };
             let pictures = task.pictures(&hyper);
-            let trained = cx.train_on(
+            let made = cx.train_on(
                 &format!("train-on-{name}"),
                 &[chosen_by],
                 task,
@@ -81,20 +81,20 @@ impl Practice for DataSubset {
                 &hyper,
                 None,
                 &mut |_| Control::Continue,
-            )?;
-            let mut candidate = Candidate::trained("data-subset", trained.fitted.model);
-            candidate.name = format!("data-subset-{name}");
-            candidate.made_by(deduplicate);
-            candidate.made_by(chosen_by);
-            candidate.made_by(trained.entry);
-            candidate.note("images", format!("{} of {}", subset.len(), train.len()));
-            candidate.note(
-                "duplicates left out",
-                format!("{} exact, {} near", found.exact.len(), found.near.len()),
             );
-            candidate.note("epochs", hyper.epochs.to_string());
-            candidate.hyper = Some(hyper.clone());
-            candidates.push(candidate);
+            let made = made.map(|trained| {
+                let mut candidate = Candidate::trained("data-subset", trained.fitted.model);
+                candidate.made_by(deduplicate);
+                candidate.made_by(chosen_by);
+                candidate.made_by(trained.entry);
+                candidate.note("images", format!("{} of {}", subset.len(), train.len()));
+                let left_out = format!("{} exact, {} near", found.exact.len(), found.near.len());
+                candidate.note("duplicates left out", left_out);
+                candidate.note("epochs", hyper.epochs.to_string());
+                candidate.hyper = Some(hyper.clone());
+                candidate
+            });
+            candidates.push(one_of_several("data-subset", format!("data-subset-{name}"), made)?);
         }
         Ok(candidates)
     }
@@ -128,23 +128,14 @@ fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>
         let examples = selection.indices.len() as f64 / selection.of as f64;
         let values = Values::from([(Placeholder::Subset, path)]);
         let variation = Variation { values, examples };
-        let mut candidate = match command::retrain(
-            "data-subset",
-            &format!("train-on-{name}"),
-            &[select],
-            task,
-            &variation,
-            cx,
-        ) {
-            Ok(candidate) => candidate,
-            Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
-            Err(setback) => return Err(setback),
-        };
-        candidate.name = format!("data-subset-{name}");
-        candidate.made_by(select);
-        candidate.note("examples", format!("{} of {}", selection.indices.len(), selection.of));
-        candidate.note("duplicates left out", selection.duplicates.to_string());
-        candidates.push(candidate);
+        let stage = format!("train-on-{name}");
+        let mut made = command::retrain("data-subset", &stage, &[select], task, &variation, cx);
+        if let Ok(candidate) = &mut made {
+            candidate.made_by(select);
+            candidate.note("examples", format!("{} of {}", selection.indices.len(), selection.of));
+            candidate.note("duplicates left out", selection.duplicates.to_string());
+        }
+        candidates.push(one_of_several("data-subset", format!("data-subset-{name}"), made)?);
     }
     Ok(candidates)
 }

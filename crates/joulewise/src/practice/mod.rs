@@ -18,7 +18,7 @@ use std::fmt;
 
 pub use crate::card::Card;
 
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, Status};
 use crate::context::Context;
 use crate::task::Task;
 use crate::task::template::Placeholder;
@@ -75,6 +75,22 @@ impl From<joulewise_learn::GraphError> for Setback {
     fn from(error: joulewise_learn::GraphError) -> Self {
         Self::Failed(error.to_string())
     }
+}
+
+/// One of several candidates of `practice`: where it could not be made, it says why, and the others are worth keeping.
+fn one_of_several(
+    practice: &str,
+    name: String,
+    made: Result<Candidate, Setback>,
+) -> Result<Candidate, Setback> {
+    let mut candidate = match made {
+        Ok(candidate) => candidate,
+        Err(Setback::Cancelled) => return Err(Setback::Cancelled),
+        Err(Setback::Skipped(reason)) => Candidate::without_model(practice, Status::Skipped, reason),
+        Err(Setback::Failed(reason)) => Candidate::without_model(practice, Status::Failed, reason),
+    };
+    candidate.name = name;
+    Ok(candidate)
 }
 
 /// A practice and its weight when the budget is divided.

@@ -27,7 +27,7 @@ use joulewise_learn::engine::Inference;
 use joulewise_learn::train::Examples as _;
 
 use super::command::{self, Variation};
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, one_of_several};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::task::graph::GraphTask;
@@ -76,20 +76,16 @@ fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>
     if precisions.is_empty() {
         return Err(Setback::Skipped("`train.precisions` names no number format but today's".into()));
     }
-    let mut candidates = Vec::new();
-    for precision in precisions {
+    let candidates = precisions.iter().map(|precision| {
         let variation = Variation::from([(Placeholder::Precision, precision.clone())]);
         let name = format!("train-{precision}");
-        let mut candidate = match command::retrain("quantise", &name, &[], task, &variation, cx) {
-            Ok(candidate) => candidate,
-            Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
-            Err(setback) => return Err(setback),
-        };
-        candidate.name = format!("quantise-{precision}");
-        candidate.note("precision", precision);
-        candidates.push(candidate);
-    }
-    Ok(candidates)
+        let mut made = command::retrain("quantise", &name, &[], task, &variation, cx);
+        if let Ok(candidate) = &mut made {
+            candidate.note("precision", precision);
+        }
+        one_of_several("quantise", format!("quantise-{precision}"), made)
+    });
+    candidates.collect()
 }
 
 /// The 8-bit form of `model`, and how many images it was calibrated on.

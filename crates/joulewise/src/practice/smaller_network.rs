@@ -20,9 +20,10 @@
 //! Compare the CPU time per inference and the accuracy on the judging images with the baseline's.
 
 use super::command::{self, Variation};
-use super::{Card, Practice, Setback};
+use super::{Card, Practice, Setback, one_of_several};
 use crate::candidate::Candidate;
 use crate::context::Context;
+use crate::task::graph::GraphTask;
 use crate::task::template::Placeholder;
 use crate::task::{CommandTask, Task};
 
@@ -45,26 +46,10 @@ impl Practice for SmallerNetwork {
             Task::Graph(task) => task,
             Task::Commands(task) => return by_command(task, cx),
         };
-        let mut candidates = Vec::new();
-        for width in WIDTHS {
-            let model = task.network(width, cx.seed)?;
-            let mut hyper = task.hyper.clone();
-            let examples = task.splits.train.len();
-            hyper.epochs = match cx.affordable_epochs(task, &model, examples, hyper.epochs) {
-                Ok(epochs) => epochs,
-                Err(_) if !candidates.is_empty() => break,
-                Err(setback) => return Err(setback),
-            };
-            let trained = cx.train(&format!("train-width-{width}"), &[], task, &model, &hyper, None)?;
-            let mut candidate = Candidate::trained("smaller-network", trained.fitted.model);
-            candidate.name = format!("smaller-network-{width}");
-            candidate.made_by(trained.entry);
-            candidate.note("width", format!("{width} of the baseline's"));
-            candidate.note("epochs", hyper.epochs.to_string());
-            candidate.hyper = Some(hyper);
-            candidates.push(candidate);
-        }
-        Ok(candidates)
+        let candidates = WIDTHS.iter().map(|&width| {
+            one_of_several("smaller-network", format!("smaller-network-{width}"), trained(task, width, cx))
+        });
+        candidates.collect()
     }
 
     fn needs(&self) -> Option<&'static [&'static [Placeholder]]> {
@@ -72,28 +57,34 @@ impl Practice for SmallerNetwork {
     }
 }
 
+/// The network at `width` times the baseline's.
+fn trained(task: &GraphTask, width: f32, cx: &mut Context<'_>) -> Result<Candidate, Setback> {
+    let model = task.network(width, cx.seed)?;
+    let mut hyper = task.hyper.clone();
+    hyper.epochs = cx.affordable_epochs(task, &model, task.splits.train.len(), hyper.epochs)?;
+    let trained = cx.train(&format!("train-width-{width}"), &[], task, &model, &hyper, None)?;
+    let mut candidate = Candidate::trained("smaller-network", trained.fitted.model);
+    candidate.made_by(trained.entry);
+    candidate.note("width", format!("{width} of the baseline's"));
+    candidate.note("epochs", hyper.epochs.to_string());
+    candidate.hyper = Some(hyper);
+    Ok(candidate)
+}
+
 fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setback> {
-    let sizes = [(Placeholder::Width, "width", &WIDTHS[..]), (Placeholder::Depth, "depth", &DEPTHS)];
-    let sizes = sizes.into_iter().filter(|(placeholder, ..)| task.has(*placeholder));
-    let mut candidates = Vec::new();
-    for (placeholder, size, factor) in
-        sizes.flat_map(|(p, s, factors)| factors.iter().map(move |f| (p, s, f)))
-    {
-        let value = command::scaled(task, placeholder, f64::from(*factor));
+    let widths = WIDTHS.map(|factor| (Placeholder::Width, format!("smaller-network-{factor}"), factor));
+    let depths = DEPTHS.map(|factor| (Placeholder::Depth, format!("smaller-network-depth-{factor}"), factor));
+    let sizes = widths.into_iter().chain(depths).filter(|(placeholder, ..)| task.has(*placeholder));
+    let candidates = sizes.map(|(placeholder, name, factor)| {
+        let value = command::scaled(task, placeholder, f64::from(factor));
         let variation = Variation::from([(placeholder, value.clone())]);
-        let name = format!("train-{size}-{factor}");
-        let mut candidate = match command::retrain("smaller-network", &name, &[], task, &variation, cx) {
-            Ok(candidate) => candidate,
-            // What the first size has shown is worth keeping.
-            Err(Setback::Failed(_) | Setback::Skipped(_)) if !candidates.is_empty() => break,
-            Err(setback) => return Err(setback),
-        };
-        candidate.name = match placeholder {
-            Placeholder::Depth => format!("smaller-network-depth-{factor}"),
-            _ => format!("smaller-network-{factor}"),
-        };
-        candidate.note(size, format!("{value} instead of {}", task.number(placeholder)));
-        candidates.push(candidate);
-    }
-    Ok(candidates)
+        let stage = format!("train-{}-{factor}", placeholder.name());
+        let mut made = command::retrain("smaller-network", &stage, &[], task, &variation, cx);
+        if let Ok(candidate) = &mut made {
+            let today = task.number(placeholder);
+            candidate.note(placeholder.name(), format!("{value} instead of {today}"));
+        }
+        one_of_several("smaller-network", name, made)
+    });
+    candidates.collect()
 }
