@@ -358,7 +358,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Batch sizes that every model is priced at: one image, and the life's batch.
+    /// Batch sizes that every model is priced at: one image, the life's batch, and 64 to compare with other runs.
     fn batches(&self) -> Vec<usize> {
         let mut batches = vec![1, self.recipe.goal.batch, 64];
         batches.sort_unstable();
