@@ -37,7 +37,7 @@ pub struct Select {
     /// Features of the examples instead, float32 [examples, width]
     #[arg(long, value_name = "X.npy")]
     pub features: Option<PathBuf>,
-    /// Their classes, int64 or uint8 [examples]; without it, all are of one class
+    /// Their classes, int64 or uint8, one for each example; without it, all are of one class
     #[arg(long, value_name = "Y.npy", requires = "features")]
     pub labels: Option<PathBuf>,
     /// The part to keep of all examples
