@@ -249,6 +249,10 @@ impl<'a> Search<'a> {
 
     /// Decides whether a candidate holds, by the one look at the judging images that it gets.
     fn judge(&mut self, practice: &str, mut candidate: Candidate) -> Result<(), Stop> {
+        if !candidate.is_made() {
+            self.keep(candidate);
+            return Ok(());
+        }
         let max_drop = self.recipe.goal.max_drop.fraction();
         let task = match self.task {
             Task::Graph(task) => task,
