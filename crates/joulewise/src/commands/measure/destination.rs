@@ -1,0 +1,51 @@
+//! The file that the result is written to.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use tempfile::NamedTempFile;
+
+use crate::hint::Hint as _;
+
+/// Where the result is written.
+pub(super) enum Destination<'a> {
+    /// A file that appears under its name once it is whole.
+    File { temporary: NamedTempFile, path: &'a Path },
+    /// A pipe or a device, which cannot be replaced.
+    Stream { stream: File, path: &'a Path },
+}
+
+impl<'a> Destination<'a> {
+    pub(super) fn open(path: &'a Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot write {}", path.display());
+        if path.is_dir() {
+            return Err(anyhow::anyhow!("is a folder")).hint("name a file").with_context(cannot);
+        }
+        if path.exists() && !path.is_file() {
+            let stream = OpenOptions::new().write(true).open(path).with_context(cannot)?;
+            return Ok(Self::Stream { stream, path });
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let temporary = tempfile::Builder::new()
+            .prefix(".joulewise-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
+            .with_context(cannot)?;
+        Ok(Self::File { temporary, path })
+    }
+
+    pub(super) fn write(self, json: &str) -> anyhow::Result<()> {
+        let cannot = |path: &Path| format!("cannot write {}", path.display());
+        match self {
+            Self::File { mut temporary, path } => {
+                writeln!(temporary, "{json}").with_context(|| cannot(path))?;
+                temporary.persist(path).map_err(|error| error.error).with_context(|| cannot(path))?;
+                Ok(())
+            }
+            Self::Stream { mut stream, path } => writeln!(stream, "{json}").with_context(|| cannot(path)),
+        }
+    }
+}
