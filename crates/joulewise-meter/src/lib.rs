@@ -22,8 +22,10 @@ mod shared;
 pub mod source;
 mod span;
 mod stage;
+mod suspension;
 mod sys;
 pub mod testing;
+mod usage;
 mod zone;
 
 pub use command::Command;
@@ -33,3 +35,4 @@ pub use process::{cpu_time_s, tree_cpu_time_s};
 pub use session::{Builder, Error, ErrorKind, Session, Snapshot, Summary};
 pub use span::Span;
 pub use stage::StageRecord;
+pub use usage::{Covers, DomainUsage, Mark, Shares, Usage};

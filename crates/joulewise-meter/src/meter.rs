@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::energy::{Estimate, Method};
 use crate::event::Caveat;
 use crate::model::Model;
 use crate::process::tree_cpu_time_s;
 use crate::source::{Place, ReadErrorKind, Reading, Source};
+use crate::suspension::Suspension;
+use crate::usage::{DomainUsage, Shares};
 
 /// All sources of a session.
 pub(crate) struct Meter {
@@ -16,6 +20,7 @@ pub(crate) struct Meter {
     has_fallback: bool,
     cpu_start_s: f64,
     cpu_s: f64,
+    suspension: Suspension,
     /// What came to light and was not yet told.
     pub(crate) caveats: Vec<Caveat>,
     /// The first source that was lost, and why.
@@ -24,19 +29,24 @@ pub(crate) struct Meter {
 
 struct Active {
     source: Box<dyn Source>,
-    /// The joules at the time when the source joined.
-    start: Vec<f64>,
+    /// The reading at the time when the source joined.
+    start: Reading,
     reading: Reading,
     covers: Covers,
+    /// The times of the first and of the last good reading, in seconds since the session was opened.
+    read_at_s: (f64, f64),
     /// Since when readings have failed; the last good one stands.
     failing_since: Option<Instant>,
     is_lost: bool,
 }
 
 /// Which part of the machine a source knows about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Covers {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Covers {
+    /// Packages and memory.
     Processor,
+    /// GPUs.
     Gpus,
 }
 
@@ -49,6 +59,10 @@ pub(crate) struct Totals {
     low_j: f64,
     high_j: f64,
     lag_j: f64,
+    modelled_j: f64,
+    assumed_j: f64,
+    /// Seconds in which the sources of a part of the machine were read, if it has any.
+    covered_s: [Option<f64>; 2],
     method: Method,
 }
 
@@ -61,6 +75,9 @@ impl Totals {
         low_j: 0.0,
         high_j: 0.0,
         lag_j: 0.0,
+        modelled_j: 0.0,
+        assumed_j: 0.0,
+        covered_s: [None; 2],
         method: Method::Measured,
     };
 
@@ -73,6 +90,26 @@ impl Totals {
             sampling_j: self.lag_j.hypot(earlier.lag_j),
             method: self.method,
         }
+    }
+
+    /// How what was used from `earlier` to this moment is known.
+    pub(crate) fn shares_since(&self, earlier: &Self) -> Shares {
+        Shares::of(
+            self.value_j - earlier.value_j,
+            self.modelled_j - earlier.modelled_j,
+            self.assumed_j - earlier.assumed_j,
+        )
+    }
+
+    /// The part of the time from `earlier` to this moment in which all sources were read.
+    pub(crate) fn coverage_since(&self, earlier: &Self) -> f64 {
+        let wall_s = self.at_s - earlier.at_s;
+        if wall_s <= 0.0 {
+            return 1.0;
+        }
+        let parts = self.covered_s.iter().zip(earlier.covered_s);
+        let covered = parts.filter_map(|(now, before)| Some((*now)? - before.unwrap_or(0.0)));
+        covered.map(|covered_s| (covered_s / wall_s).clamp(0.0, 1.0)).reduce(f64::min).unwrap_or(0.0)
     }
 
     /// Joules since the session was opened.
@@ -92,6 +129,7 @@ impl Meter {
             has_fallback,
             cpu_start_s: tree_cpu_time_s(),
             cpu_s: 0.0,
+            suspension: Suspension::watch(),
             caveats: Vec::new(),
             lost: None,
         }
@@ -105,21 +143,41 @@ impl Meter {
     /// Counts from now on what the source knows.
     pub(crate) fn join(&mut self, source: Box<dyn Source>, covers: Covers) {
         let reading = Reading::new(source.domains().len());
-        let start = reading.joules.clone();
-        let mut active = Active { source, start, reading, covers, failing_since: None, is_lost: false };
-        if let Some(why) = active.read(&mut self.caveats) {
+        let at_s = self.at_s();
+        let mut active = Active {
+            source,
+            start: reading.clone(),
+            reading,
+            covers,
+            read_at_s: (at_s, at_s),
+            failing_since: None,
+            is_lost: false,
+        };
+        if let Some(why) = active.read(at_s, &mut self.caveats) {
             self.lose(&active.source.name(), &why);
             return;
         }
-        active.start.clone_from(&active.reading.joules);
+        active.start.clone_from(&active.reading);
         self.sources.push(active);
     }
 
-    /// Reads all sources. One that is lost stops where it was last read.
+    /// Reads all sources, and the CPU time of the process tree. A source that is lost stops where it was last read.
     pub(crate) fn read(&mut self) -> Totals {
+        self.sample();
+        // The time of a child moves from one account of the kernel to another when it ends; the sum may dip.
+        let looked_up = self.sources.iter().find_map(|active| active.reading.tree_cpu_s);
+        self.cpu_s = self.cpu_s.max(looked_up.unwrap_or_else(tree_cpu_time_s) - self.cpu_start_s);
+        self.totals()
+    }
+
+    /// Reads all sources. The CPU time of the process tree stands where it was: looking it up costs more than all
+    /// counters do.
+    pub(crate) fn sample(&mut self) -> Totals {
+        self.caveats.extend(self.suspension.look());
+        let at_s = self.at_s();
         let mut lost = Vec::new();
         for active in self.sources.iter_mut().filter(|active| !active.is_lost) {
-            if let Some(why) = active.read(&mut self.caveats) {
+            if let Some(why) = active.read(at_s, &mut self.caveats) {
                 active.is_lost = true;
                 lost.push((active.source.name(), why));
             }
@@ -127,9 +185,6 @@ impl Meter {
         for (name, why) in lost {
             self.lose(&name, &why);
         }
-        // The time of a child moves from one account of the kernel to another when it ends; the sum may dip.
-        let looked_up = self.sources.iter().find_map(|active| active.reading.tree_cpu_s);
-        self.cpu_s = self.cpu_s.max(looked_up.unwrap_or_else(tree_cpu_time_s) - self.cpu_start_s);
         self.totals()
     }
 
@@ -156,19 +211,50 @@ impl Meter {
     fn totals(&self) -> Totals {
         let mut totals = Totals { at_s: self.at_s(), cpu_s: self.cpu_s, ..Totals::START };
         for active in &self.sources {
+            let mut gap_s = 0.0_f64;
             for (i, domain) in active.source.domains().iter().enumerate() {
                 if domain.place != Place::Root {
                     continue;
                 }
-                let joules = active.reading.joules[i] - active.start[i];
+                let (now, start) = (&active.reading, &active.start);
+                let joules = now.joules[i] - start.joules[i];
+                let assumed_j = now.gaps[i].assumed_j - start.gaps[i].assumed_j;
+                let doubt_j = now.gaps[i].doubt_j - start.gaps[i].doubt_j;
+                gap_s = gap_s.max(now.gaps[i].time_s - start.gaps[i].time_s);
                 totals.value_j += joules;
-                totals.low_j += joules * domain.scale.0;
-                totals.high_j += joules * domain.scale.1;
-                totals.lag_j += active.reading.lag_j[i];
+                totals.low_j += (joules - assumed_j) * domain.scale.0;
+                totals.high_j += (joules + doubt_j) * domain.scale.1;
+                totals.lag_j += now.lag_j[i];
+                totals.assumed_j += assumed_j;
+                if domain.method == Method::Modelled {
+                    totals.modelled_j += joules - assumed_j;
+                }
                 totals.method = totals.method.max(domain.method);
             }
+            let (first_s, last_s) = active.read_at_s;
+            // As far as the last look at the sources goes, a source that is read covers the time until now.
+            let until_s = if active.is_failing() { last_s } else { totals.at_s };
+            *totals.covered_s[active.covers as usize].get_or_insert(0.0) +=
+                (until_s - first_s - gap_s).max(0.0);
         }
         totals
+    }
+
+    /// The domains of all sources with their joules since the session was opened, in the order of their joining.
+    pub(crate) fn domains(&self) -> Vec<DomainUsage> {
+        let mut found = Vec::new();
+        for active in &self.sources {
+            for (i, domain) in active.source.domains().iter().enumerate() {
+                found.push(DomainUsage {
+                    name: domain.name.clone(),
+                    energy_j: active.reading.joules[i] - active.start.joules[i],
+                    is_counted: domain.place == Place::Root,
+                    part: active.covers,
+                    method: domain.method,
+                });
+            }
+        }
+        found
     }
 
     /// The sources by name, lost ones marked.
@@ -206,13 +292,18 @@ impl Meter {
 }
 
 impl Active {
+    fn is_failing(&self) -> bool {
+        self.is_lost || self.failing_since.is_some()
+    }
+
     /// Takes a reading, or says why there will be none any more.
-    fn read(&mut self, caveats: &mut Vec<Caveat>) -> Option<String> {
+    fn read(&mut self, at_s: f64, caveats: &mut Vec<Caveat>) -> Option<String> {
         self.reading.tree_cpu_s = None;
         let failed = self.source.read(&mut self.reading).err();
         caveats.append(&mut self.reading.caveats);
         let Some(error) = failed else {
             self.failing_since = None;
+            self.read_at_s.1 = at_s;
             return None;
         };
         let since = *self.failing_since.get_or_insert_with(Instant::now);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::counter::{Counter, Step};
-use crate::energy::Method;
+use crate::energy::{Method, Watts};
 use crate::event::Caveat;
 use crate::source::{Domain, Place, ReadError, ReadErrorKind, Reading, Source};
 use crate::zone::{self, Zone};
@@ -104,7 +104,8 @@ impl Source for Powercap {
                 into.caveats.push(caveat);
             }
             into.joules[i] = zone.counter.joules();
-            into.lag_j[i] = zone.watts * UPDATE_S;
+            into.lag_j[i] = zone.counter.watts() * UPDATE_S;
+            into.gaps[i] = zone.counter.gaps();
         }
         into.at = Instant::now();
         Ok(())
@@ -117,8 +118,6 @@ struct ZoneCounter {
     file: File,
     counter: Counter,
     at: Instant,
-    /// Mean power between the last two readings that were far enough apart to tell.
-    watts: f64,
 }
 
 impl ZoneCounter {
@@ -128,36 +127,47 @@ impl ZoneCounter {
         // Bursts exceed the limits, which hold for a mean over time: twice the limit is still plausible.
         let plausible_w = 2.0 * zone.limit_w.unwrap_or(LARGEST_W);
         let counter = Counter::new(zone.range_uj, plausible_w, value_of(&file)?);
-        Ok(Self { path, file, counter, at: Instant::now(), watts: 0.0 })
+        Ok(Self { path, file, counter, at: Instant::now() })
     }
 
     fn read(&mut self, domain: &str) -> Result<Option<Caveat>, ReadError> {
         let now_uj = self.value().map_err(|error| read_error(&self.path, &error))?;
         let now = Instant::now();
         let elapsed_s = now.duration_since(self.at).as_secs_f64();
-        let before_j = self.counter.joules();
         let step = self.counter.advance(now_uj, elapsed_s);
         self.at = now;
-        if elapsed_s > 5.0 * UPDATE_S {
-            self.watts = (self.counter.joules() - before_j) / elapsed_s;
-        }
-        Ok(match step {
-            Step::Counted => None,
-            Step::Reset => Some(Caveat::new(
+        Ok(self.caveat(step, domain, elapsed_s))
+    }
+
+    fn caveat(&self, step: Step, domain: &str, elapsed_s: f64) -> Option<Caveat> {
+        let assumed_w = Watts(self.counter.watts());
+        let (code, text, hint) = match step {
+            Step::Counted => return None,
+            Step::Reset => (
                 "counter-reset",
                 format!(
-                    "the counter of {domain} was set back: up to {elapsed_s:.1} s of its energy are missing"
+                    "the counter of {domain} was set back: {elapsed_s:.2} s are assumed to be as before, {assumed_w}"
                 ),
                 "happens when the machine was suspended or a driver was loaded anew; measure again",
-            )),
-            Step::Blind => Some(Caveat::new(
+            ),
+            Step::Jump => (
+                "counter-jump",
+                format!(
+                    "the counter of {domain} jumped by more than it can use: {elapsed_s:.2} s are assumed to be as \
+                     before, {assumed_w}"
+                ),
+                "happens with faulty firmware and in virtual machines that were moved; measure again",
+            ),
+            Step::Blind => (
                 "counter-gap",
                 format!(
-                    "the counter of {domain} went unread for {elapsed_s:.1} s: a wrap may have been missed"
+                    "the counter of {domain} went unread for {elapsed_s:.1} s, in which it may have started over \
+                     unseen: how often is assumed from {assumed_w} before"
                 ),
                 "happens when the machine was suspended or overloaded; measure again",
-            )),
-        })
+            ),
+        };
+        Some(Caveat::new(code, text, hint))
     }
 
     fn value(&mut self) -> io::Result<u64> {
@@ -258,7 +268,11 @@ mod tests {
         tree.set("intel-rapl/intel-rapl:0", 999_939);
         assert_eq!(joules(&mut source), (vec![2.0], vec![]));
         tree.set("intel-rapl/intel-rapl:0", 10);
-        assert_eq!(joules(&mut source), (vec![2.0], vec!["counter-reset".to_owned()]));
+        let mut reading = Reading::new(1);
+        source.read(&mut reading).unwrap();
+        assert!((reading.joules[0] - reading.gaps[0].assumed_j - 2.0).abs() < 1e-9, "{reading:?}");
+        assert!(reading.gaps[0].doubt_j > 0.0, "{reading:?}");
+        assert_eq!(reading.caveats[0].code, "counter-reset");
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Sampler {
         let mut told = self.shared.read();
         let mut next_sample = Instant::now() + self.interval;
         while !self.is_stopped_within_tick() {
-            let now = self.shared.read();
+            let now = self.shared.sample();
             self.shared.tell_caveats();
             if Instant::now() < next_sample {
                 continue;

@@ -19,6 +19,7 @@ use crate::shared::{Shared, lock};
 use crate::source::Source;
 use crate::span::Span;
 use crate::stage::StageRecord;
+use crate::usage::Mark;
 
 /// Why a session could not be opened, or cannot be trusted.
 #[derive(Debug, thiserror::Error)]
@@ -273,6 +274,11 @@ impl Session {
     pub fn reading(&self) -> Snapshot {
         let now = self.shared.read();
         Snapshot { energy: now.since(&Totals::START).energy(), cpu_s: now.cpu_s, wall_s: now.at_s }
+    }
+
+    /// This moment, to say later what was [used since](Mark::since).
+    pub fn mark(&self) -> Mark {
+        Mark::now(&mut self.shared.books().meter)
     }
 
     /// The sources by name.

@@ -54,6 +54,8 @@ pub struct Reading {
     pub joules: Vec<f64>,
     /// How many joules the counter may lag behind, in the order of the domains.
     pub lag_j: Vec<f64>,
+    /// Times that the counter did not tell about, in the order of the domains.
+    pub gaps: Vec<Gaps>,
     /// CPU time of the process tree, if the source had to look it up: the reader need not do so again.
     pub tree_cpu_s: Option<f64>,
     /// What happened since the last reading, as a counter that was reset. The reader takes them out.
@@ -67,10 +69,23 @@ impl Reading {
             at: Instant::now(),
             joules: vec![0.0; domains],
             lag_j: vec![0.0; domains],
+            gaps: vec![Gaps::default(); domains],
             tree_cpu_s: None,
             caveats: Vec::new(),
         }
     }
+}
+
+/// Times that a counter did not tell about, since its source was opened: after a reset, or when it may have wrapped
+/// unseen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Gaps {
+    /// How long they were, in seconds.
+    pub time_s: f64,
+    /// The part of the domain's joules that was not read but is assumed for them.
+    pub assumed_j: f64,
+    /// How many joules more they may have held.
+    pub doubt_j: f64,
 }
 
 /// Why a source could not be read.

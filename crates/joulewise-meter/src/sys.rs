@@ -18,6 +18,12 @@ pub(crate) fn cpu_s_of(pid: i32) -> Option<f64> {
     clock_s((!pid << 3) | 2)
 }
 
+/// For how long the machine has been suspended since it was started, in seconds.
+pub(crate) fn suspended_s() -> f64 {
+    let awake_s = clock_s(libc::CLOCK_MONOTONIC);
+    clock_s(libc::CLOCK_BOOTTIME).zip(awake_s).map_or(0.0, |(all, awake)| all - awake)
+}
+
 fn clock_s(clock: libc::clockid_t) -> Option<f64> {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: the kernel fills the struct that the pointer leads to; it is read only after success.
