@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 pub use crate::output::Stream;
 use crate::output::{OnLine, Output};
 use crate::sys;
+use crate::terminal::Terminal;
 
 /// A program to run. Its streams are the caller's own unless [`on_line`](Command::on_line) takes them.
 ///
@@ -26,7 +27,23 @@ pub struct Command<'a> {
     cancel: Option<&'a AtomicBool>,
     on_line: Option<OnLine<'a>>,
     has_own_group: bool,
-    is_alone: bool,
+    signals: Option<&'a Signals>,
+}
+
+/// Signals that reach this process and are meant for the program that it runs: those that ask to end, `USR1`, `USR2`
+/// and `WINCH`. While this lives they do nothing else to this process.
+pub struct Signals(sys::Forwarding);
+
+impl Signals {
+    /// Holds signals back until a program runs that [takes](Command::signals) them.
+    pub fn hold() -> Self {
+        Self(sys::Forwarding::start())
+    }
+
+    /// The last signal that asked to end, whether a program was there to take it or not.
+    pub fn asked_to_end(&self) -> Option<i32> {
+        self.0.end()
+    }
 }
 
 /// How a program ended.
@@ -65,6 +82,8 @@ impl Error {
 const TIMED_OUT: u8 = 124;
 /// How soon a cancellation is noticed.
 const CANCEL_LATENCY: Duration = Duration::from_millis(50);
+/// How often orphans are waited for, and a stopped program is noticed.
+const REAP_PERIOD: Duration = Duration::from_millis(100);
 /// How soon the end is noticed on a kernel that cannot tell it.
 const POLL_PERIOD: Duration = Duration::from_millis(10);
 
@@ -80,7 +99,7 @@ impl<'a> Command<'a> {
             cancel: None,
             on_line: None,
             has_own_group: false,
-            is_alone: false,
+            signals: None,
         }
     }
 
@@ -122,41 +141,41 @@ impl<'a> Command<'a> {
     }
 
     /// Gives it a process group of its own, so that a timeout or a cancellation reaches all that it started. It is
-    /// then in the background of the terminal, and key presses do not reach it.
+    /// then in the background of the terminal, and key presses do not reach it, unless it takes
+    /// [`signals`](Self::signals) too: then it is given the terminal.
     pub fn process_group(mut self, has_own_group: bool) -> Self {
         self.has_own_group = has_own_group;
         self
     }
 
-    /// Says that this process has no other children, and that what asks it to end is meant for the program: signals
-    /// are forwarded, and orphans are waited for as they end.
-    pub fn alone(mut self, is_alone: bool) -> Self {
-        self.is_alone = is_alone;
+    /// Says that this process has no other children, and that signals are meant for the program: they are forwarded,
+    /// to its whole group if it has one of its own, and orphans are waited for as they end.
+    pub fn signals(mut self, signals: &'a Signals) -> Self {
+        self.signals = Some(signals);
         self
     }
 
     /// Runs it to its end.
     pub fn run(mut self) -> Result<Outcome, Error> {
         sys::become_subreaper();
-        let forwarding = self.is_alone.then(sys::Forwarding::start);
         let started = Instant::now();
         let mut child = self.spawn()?;
         let pid = child.id() as i32;
         let target = if self.has_own_group { -pid } else { pid };
         let _running = self.has_own_group.then(|| Running::group(pid));
-        if let Some(forwarding) = &forwarding {
-            forwarding.to(target);
-        }
+        let _receiving = self.signals.map(|signals| Receiving::start(signals, target));
+        let has_terminal = self.has_own_group && self.signals.is_some();
+        let terminal = has_terminal.then(|| Terminal::lend(pid)).flatten();
         let on_line = self.on_line.take();
         let mut output = Output::of(&mut child, on_line).map_err(|error| Error {
             code: 1,
             text: format!("cannot read the output of the command: {error}"),
         })?;
         let mut ending = Ending { target, since: None, was_killed: false, timed_out: false };
-        let waited_for = match (self.has_own_group, self.is_alone) {
-            (true, _) => -pid,
-            (false, true) => -1,
-            (false, false) => pid,
+        let waited_for = match (self.has_own_group, self.signals) {
+            (_, Some(_)) => -1,
+            (true, None) => -pid,
+            (false, None) => pid,
         };
         let pidfd = sys::pidfd(pid);
         let mut cpu_s = 0.0;
@@ -171,6 +190,9 @@ impl<'a> Command<'a> {
             output.drain();
             if let Some(status) = ended_status {
                 break status;
+            }
+            if let Some(terminal) = &terminal {
+                terminal.follow_stop(pid);
             }
             let wake = self.advance(&mut ending, started, pidfd.is_none());
             output.wait(pidfd.as_ref(), wake);
@@ -236,8 +258,10 @@ impl<'a> Command<'a> {
             None => left,
             Some(since) => ending.kill_after(self.grace.saturating_sub(since.elapsed())),
         };
-        let poll = if must_poll { Some(POLL_PERIOD) } else { self.cancel.map(|_| CANCEL_LATENCY) };
-        next.into_iter().chain(poll).min()
+        let poll = must_poll.then_some(POLL_PERIOD);
+        let cancel = self.cancel.map(|_| CANCEL_LATENCY);
+        let reap = self.signals.map(|_| REAP_PERIOD);
+        [next, poll, cancel, reap].into_iter().flatten().min()
     }
 }
 
@@ -265,6 +289,22 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| *group != self.0);
+    }
+}
+
+/// Signals go to a program while this lives.
+struct Receiving<'a>(&'a Signals);
+
+impl<'a> Receiving<'a> {
+    fn start(signals: &'a Signals, target: i32) -> Self {
+        signals.0.to(target);
+        Self(signals)
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.0.0.to(0);
     }
 }
 

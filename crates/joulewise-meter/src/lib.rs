@@ -5,10 +5,13 @@
 //! tree. Its stages partition the energy, free spans overlap as they like, and all that happens leaves it as
 //! [`event`]s. [`command`] runs a program to be metered.
 
+pub mod carbon;
 pub mod command;
 mod counter;
+pub mod division;
 pub mod energy;
 pub mod event;
+pub mod load;
 mod meter;
 pub mod model;
 pub mod nvml;
@@ -24,6 +27,7 @@ mod span;
 mod stage;
 mod suspension;
 mod sys;
+mod terminal;
 pub mod testing;
 mod usage;
 mod zone;

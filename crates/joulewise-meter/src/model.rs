@@ -26,7 +26,8 @@
 use std::time::{Duration, Instant};
 
 use crate::energy::Method;
-use crate::process::{read_proc, tree_cpu_time_s};
+use crate::load::Load;
+use crate::process::tree_cpu_time_s;
 use crate::processor::Family;
 use crate::source::{Domain, Place, ReadError, Reading, Source};
 
@@ -34,7 +35,7 @@ use crate::source::{Domain, Place, ReadError, Reading, Source};
 pub struct Model {
     family: Family,
     domains: [Domain; 1],
-    load: Load,
+    load: Lately,
     cpu_s: f64,
     joules: f64,
 }
@@ -53,7 +54,7 @@ impl Model {
             method: Method::Modelled,
             scale: family.scale,
         };
-        Self { family, domains: [cpu], load: Load::new(), cpu_s: tree_cpu_time_s(), joules: 0.0 }
+        Self { family, domains: [cpu], load: Lately::new(), cpu_s: tree_cpu_time_s(), joules: 0.0 }
     }
 
     /// The row of the table in use.
@@ -92,54 +93,33 @@ impl Source for Model {
 }
 
 /// How busy the machine has been lately.
-struct Load {
+struct Lately {
     at: Instant,
-    ticks: Option<(u64, u64)>,
+    load: Option<Load>,
     busy: f64,
 }
 
-impl Load {
+impl Lately {
     /// The kernel counts in ticks of 10 ms: a shorter window would be noise.
     const WINDOW: Duration = Duration::from_millis(100);
 
     /// Until the first window is over the machine counts as full: the joules per CPU second are then in the middle
     /// of their range.
     fn new() -> Self {
-        Self { at: Instant::now(), ticks: read_ticks(), busy: 1.0 }
+        Self { at: Instant::now(), load: Load::now(), busy: 1.0 }
     }
 
     fn busy_share(&mut self, now: Instant) -> f64 {
         if now.duration_since(self.at) >= Self::WINDOW {
             self.at = now;
-            let ticks = read_ticks();
-            if let (Some(before), Some(now)) = (self.ticks, ticks) {
-                self.busy = share(before, now).unwrap_or(self.busy);
+            let load = Load::now();
+            if let (Some(before), Some(now)) = (self.load, load) {
+                self.busy = now.busy_share_since(&before).unwrap_or(self.busy);
             }
-            self.ticks = ticks;
+            self.load = load;
         }
         self.busy
     }
-}
-
-/// The busy part of the time between two counts of ticks.
-fn share(before: (u64, u64), now: (u64, u64)) -> Option<f64> {
-    let busy = now.0.saturating_sub(before.0) as f64;
-    let idle = now.1.saturating_sub(before.1) as f64;
-    (busy + idle > 0.0).then(|| busy / (busy + idle))
-}
-
-fn read_ticks() -> Option<(u64, u64)> {
-    ticks(&read_proc("/proc/stat")?)
-}
-
-/// The machine's busy and idle ticks since it started, from the text of `/proc/stat`.
-fn ticks(stat: &str) -> Option<(u64, u64)> {
-    let mut fields = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
-    let mut next = || fields.next()?.parse::<u64>().ok();
-    let (user, nice, system, idle, wait) = (next()?, next()?, next()?, next()?, next()?);
-    let interrupts = next().unwrap_or(0) + next().unwrap_or(0);
-    // What follows is time that the hypervisor gave to others, and guests that `user` already contains.
-    Some((user + nice + system + interrupts, idle + wait))
 }
 
 #[cfg(test)]
@@ -157,16 +137,6 @@ mod tests {
         model.charge(start_s + 1.5, 1.0);
         model.charge(start_s + 3.0, 1.0);
         assert!((model.joules - 3.0 * family.full_w).abs() < 1e-9);
-    }
-
-    #[test]
-    fn stolen_time_is_neither_busy_nor_idle() {
-        let before = ticks("cpu  100 0 50 1000 10 5 5 900 0 0\ncpu0 1 2").unwrap();
-        assert_eq!(before, (160, 1010));
-        let now = ticks("cpu  190 0 50 1010 10 5 5 9000 0 0\n").unwrap();
-        assert_eq!(share(before, now), Some(0.9));
-        assert_eq!(share(now, now), None);
-        assert_eq!(ticks("intr 1 2 3"), None);
     }
 
     #[test]

@@ -99,6 +99,48 @@ pub(crate) fn reap(which: i32) -> io::Result<Option<Ended>> {
     }
 }
 
+/// The signal that has stopped a child since this was last asked, if one has.
+pub(crate) fn stopped_by(pid: i32) -> Option<i32> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let look = libc::WSTOPPED | libc::WNOHANG;
+    // SAFETY: all-zero is a valid siginfo, which the kernel fills in; it says that no child changed by leaving the
+    // process id at 0, and both fields that are read are those of a SIGCHLD.
+    unsafe {
+        let found = libc::waitid(libc::P_PID, pid as libc::id_t, info.as_mut_ptr(), look) == 0;
+        let info = info.assume_init();
+        (found && info.si_pid() == pid).then(|| info.si_status())
+    }
+}
+
+/// The process group of this process.
+pub(crate) fn own_group() -> i32 {
+    // SAFETY: the call takes no pointer and cannot fail.
+    unsafe { libc::getpgrp() }
+}
+
+/// The process group in the foreground of a terminal; `None` if this process does not belong to the terminal.
+pub(crate) fn foreground_group(terminal: i32) -> Option<i32> {
+    // SAFETY: the call takes no pointer.
+    let group = unsafe { libc::tcgetpgrp(terminal) };
+    (group > 0).then_some(group)
+}
+
+/// Puts a process group into the foreground of a terminal, also from the background.
+pub(crate) fn set_foreground_group(terminal: i32, group: i32) {
+    let mut stop = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` makes `stop` a valid set, and `pthread_sigmask` fills in `before` before it is used. The
+    // signal would stop a process of the background that asks for this. Errors leave the terminal as it is.
+    unsafe {
+        libc::sigemptyset(stop.as_mut_ptr());
+        libc::sigaddset(stop.as_mut_ptr(), libc::SIGTTOU);
+        if libc::pthread_sigmask(libc::SIG_BLOCK, stop.as_ptr(), before.as_mut_ptr()) == 0 {
+            libc::tcsetpgrp(terminal, group);
+            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
+        }
+    }
+}
+
 /// A descriptor that becomes readable when the process ends; `None` on a kernel before 5.3.
 pub(crate) fn pidfd(pid: i32) -> Option<OwnedFd> {
     // SAFETY: the call takes no pointer; a non-negative result is a new descriptor that nobody else owns.
@@ -137,10 +179,17 @@ pub(crate) fn kill(pid: i32, signal: i32) {
 
 /// Where [`forward`] sends signals; 0 as long as nobody is there to receive them.
 static FORWARD_TO: AtomicI32 = AtomicI32::new(0);
-/// The last signal that arrived before there was a receiver.
+/// The last signal that arrived while there was no receiver.
 static WAITING: AtomicI32 = AtomicI32::new(0);
+/// The last signal that asked to end.
+static END: AtomicI32 = AtomicI32::new(0);
 
-/// While it lives, signals that ask this process to end go to another one instead.
+/// Signals that ask to end.
+const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+/// Signals that ask for something else.
+const OTHER: [i32; 3] = [libc::SIGUSR1, libc::SIGUSR2, libc::SIGWINCH];
+
+/// While it lives, signals that are meant for a program which this process runs go there instead.
 pub(crate) struct Forwarding {
     before: Vec<(i32, libc::sigaction)>,
 }
@@ -148,10 +197,8 @@ pub(crate) struct Forwarding {
 impl Forwarding {
     /// Holds signals back until there is a receiver.
     pub(crate) fn start() -> Self {
-        const FORWARDED: [i32; 6] =
-            [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
-        let mut before = Vec::with_capacity(FORWARDED.len());
-        for signal in FORWARDED {
+        let mut before = Vec::with_capacity(ENDING.len() + OTHER.len());
+        for signal in ENDING.into_iter().chain(OTHER) {
             let mut old = MaybeUninit::<libc::sigaction>::zeroed();
             // SAFETY: all-zero is a valid sigaction (no flags, empty mask), and the kernel fills in `old`; the
             // handler has the signature that SA_SIGINFO asks for and calls only what is async-signal-safe.
@@ -173,14 +220,23 @@ impl Forwarding {
         Self { before }
     }
 
-    /// Forwards to `pid` (a group if negative) from now on, beginning with what was held back.
+    /// Forwards to `pid` (a group if negative) from now on, beginning with what was held back; holds back again
+    /// if `pid` is 0.
     #[expect(clippy::unused_self, reason = "forwarding must have been started")]
     pub(crate) fn to(&self, pid: i32) {
         FORWARD_TO.store(pid, Ordering::SeqCst);
-        match WAITING.swap(0, Ordering::SeqCst) {
-            0 => {}
-            signal => kill(pid, signal),
+        if pid != 0 {
+            match WAITING.swap(0, Ordering::SeqCst) {
+                0 => {}
+                signal => kill(pid, signal),
+            }
         }
+    }
+
+    /// The last signal that asked to end, forwarded or not.
+    #[expect(clippy::unused_self, reason = "forwarding must have been started")]
+    pub(crate) fn end(&self) -> Option<i32> {
+        Some(END.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
     }
 }
 
@@ -190,16 +246,23 @@ impl Drop for Forwarding {
             // SAFETY: the action is the one that the kernel gave out for this signal.
             unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
         }
-        FORWARD_TO.store(0, Ordering::SeqCst);
+        for held in [&FORWARD_TO, &WAITING, &END] {
+            held.store(0, Ordering::SeqCst);
+        }
     }
 }
 
 extern "C" fn forward(signal: i32, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    if ENDING.contains(&signal) {
+        END.store(signal, Ordering::SeqCst);
+    }
     // A key press reaches the whole foreground group, the child included: forwarding it would deliver it twice.
     // SAFETY: the kernel passes a valid siginfo to a handler installed with SA_SIGINFO.
     let is_key_press = unsafe { (*info).si_code } == libc::SI_KERNEL;
     match FORWARD_TO.load(Ordering::SeqCst) {
-        0 => WAITING.store(signal, Ordering::SeqCst),
+        0 if ENDING.contains(&signal) => WAITING.store(signal, Ordering::SeqCst),
+        // What asks for less than the end does not push it out.
+        0 => drop(WAITING.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst)),
         group if group < 0 => kill(group, signal),
         _ if is_key_press => {}
         pid => kill(pid, signal),
