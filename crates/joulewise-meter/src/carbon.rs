@@ -126,6 +126,11 @@ impl Footprint {
         let co2e_g = Grams { value: grams(energy.value), low: grams(energy.low), high: grams(energy.high) };
         Self { co2e_g, intensity, pue }
     }
+
+    /// Grams of CO₂-equivalent for each joule that a computer uses.
+    pub fn grams_per_j(&self) -> f64 {
+        self.intensity.g_per_kwh * self.pue / KWH_J
+    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Idle {
     /// Nothing: all that is drawn is drawn for those who compute.
     pub const NOTHING: Self = Self { whole_w: 0.0, processor_w: 0.0 };
     /// All that is drawn, whatever is computed.
-    pub const EVERYTHING: Self = Self { whole_w: f64::INFINITY, processor_w: f64::INFINITY };
+    pub const EVERYTHING: Self = Self { whole_w: f64::MAX, processor_w: f64::MAX };
 
     /// The mean power in a window.
     pub fn of(window: &Window) -> Self {
@@ -174,6 +174,11 @@ impl Division {
             self.joined *= 2;
             self.pending = self.joined;
         }
+    }
+
+    /// Adds the window that follows, if there is one.
+    pub fn extend(&mut self, window: Option<Window>) {
+        window.into_iter().for_each(|window| self.add(window));
     }
 
     /// Whether there is anything to divide.

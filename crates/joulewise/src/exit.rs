@@ -8,5 +8,7 @@ pub const OK: u8 = 0;
 pub const NO: u8 = 1;
 /// Bad usage, bad input or an unexpected error; stderr says which.
 pub const ERROR: u8 = 2;
+/// With `measure --strict`: the command worked, and something limits what its figures mean.
+pub const CAVEAT: u8 = 3;
 /// Stopped by Ctrl-C; what was done by then is saved.
 pub const INTERRUPTED: u8 = 130;

@@ -37,15 +37,17 @@ impl<'a> Destination<'a> {
         Ok(Self::File { temporary, path })
     }
 
-    pub(super) fn write(self, json: &str) -> anyhow::Result<()> {
+    pub(super) fn write(self, text: &str) -> anyhow::Result<()> {
         let cannot = |path: &Path| format!("cannot write {}", path.display());
         match self {
             Self::File { mut temporary, path } => {
-                writeln!(temporary, "{json}").with_context(|| cannot(path))?;
+                temporary.write_all(text.as_bytes()).with_context(|| cannot(path))?;
                 temporary.persist(path).map_err(|error| error.error).with_context(|| cannot(path))?;
                 Ok(())
             }
-            Self::Stream { mut stream, path } => writeln!(stream, "{json}").with_context(|| cannot(path)),
+            Self::Stream { mut stream, path } => {
+                stream.write_all(text.as_bytes()).with_context(|| cannot(path))
+            }
         }
     }
 }

@@ -1,46 +1,167 @@
 //! What was measured, as the machine-readable result holds it.
 
-use std::ffi::OsString;
-
-use joulewise_meter::command::Outcome;
-use joulewise_meter::{Energy, Summary, cpu_time_s};
+use joulewise_meter::carbon::Footprint;
+use joulewise_meter::{Caveat, DomainUsage, Energy, Shares, Summary};
 use serde::Serialize;
 
+use super::attribution::Attribution;
+use super::carbon::Factors;
+use super::execution::{Run, Runs};
+use super::statistics::Scatter;
+use super::{Measure, caveats};
 use crate::result::SCHEMA;
 
-/// The machine-readable result.
+/// The machine-readable result. Of repeated runs, joules and seconds are the mean.
 #[derive(Serialize)]
 pub(super) struct Measurement {
     pub(super) schema: u32,
+    pub(super) label: Option<String>,
     pub(super) command: Vec<String>,
+    /// When the first run began.
+    pub(super) started: String,
+    /// That of the last run.
     pub(super) exit_code: u8,
     pub(super) signal: Option<i32>,
+    pub(super) timed_out: bool,
     pub(super) energy_j: Energy,
     pub(super) power_w: f64,
     pub(super) wall_s: f64,
     pub(super) cpu_s: f64,
     /// CPU time of the meter itself, which `cpu_s` contains.
     pub(super) own_cpu_s: f64,
+    pub(super) domains: Vec<DomainUsage>,
+    /// How the joules are known, as fractions of them.
+    pub(super) shares: Shares,
+    /// The part of the time in which every source was read.
+    pub(super) coverage: f64,
+    pub(super) attribution: Attribution,
+    pub(super) carbon: Option<Footprint>,
+    /// Statistics over the runs, if there are several.
+    pub(super) repeat: Option<Repeat>,
+    pub(super) runs: Vec<RunRecord>,
+    pub(super) interval_s: f64,
     pub(super) scope: String,
     pub(super) sources: Vec<String>,
-    pub(super) caveats: Vec<joulewise_meter::Caveat>,
+    pub(super) caveats: Vec<Caveat>,
+}
+
+/// One run.
+#[derive(Serialize)]
+pub(super) struct RunRecord {
+    pub(super) started: String,
+    pub(super) exit_code: u8,
+    pub(super) energy_j: Energy,
+    pub(super) wall_s: f64,
+    pub(super) cpu_s: f64,
+    pub(super) coverage: f64,
+    pub(super) shares: Shares,
+    pub(super) domains: Vec<DomainUsage>,
+}
+
+/// Means with the 95 % interval that the runs' scatter gives.
+#[derive(Serialize)]
+pub(super) struct Repeat {
+    pub(super) runs: usize,
+    pub(super) warmup: u32,
+    pub(super) energy_j: Scatter,
+    pub(super) wall_s: Scatter,
+    pub(super) cpu_s: Scatter,
 }
 
 impl Measurement {
-    pub(super) fn new(command: &[OsString], outcome: &Outcome, summary: Summary) -> Self {
+    pub(super) fn new(measure: &Measure, runs: Runs, summary: Summary, carbon: Option<Factors>) -> Self {
+        let Runs { each: runs, division, idle, .. } = runs;
+        let count = runs.len() as f64;
+        let mean = |of: fn(&Run) -> f64| runs.iter().map(of).sum::<f64>() / count;
+        let energy_j = runs.iter().map(|run| run.usage.energy).sum::<Energy>().scaled(1.0 / count);
+        let shares = mean_shares(&runs);
+        let last = runs.last().expect("there is a run where there is a result").outcome;
+        let usages = runs.iter().map(|run| &run.usage);
+        let mut caveats = summary.caveats;
+        caveats.extend(caveats::of_runs(usages));
+        caveats.extend(idle.and_then(|(before, after)| caveats::of_idle(before, after)));
+        caveats.extend(carbon.as_ref().and_then(Factors::caveat));
+        let wall_s = mean(|run| run.usage.wall_s);
         Self {
             schema: SCHEMA,
-            command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-            exit_code: outcome.code,
-            signal: outcome.signal,
-            energy_j: summary.total,
-            power_w: summary.total.value / summary.wall_s,
-            wall_s: summary.wall_s,
-            cpu_s: summary.cpu_s,
-            own_cpu_s: cpu_time_s(),
+            label: measure.label.clone(),
+            command: measure.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            started: runs.first().map_or_else(String::new, |run| run.started.to_string()),
+            exit_code: last.code,
+            signal: last.signal,
+            timed_out: last.timed_out,
+            energy_j,
+            power_w: energy_j.value / wall_s,
+            wall_s,
+            cpu_s: mean(|run| run.usage.cpu_s),
+            own_cpu_s: mean(|run| run.usage.own_cpu_s),
+            domains: mean_domains(&runs),
+            shares,
+            coverage: mean(|run| run.usage.coverage),
+            attribution: Attribution::new(energy_j, &division, idle, runs.len()),
+            carbon: carbon.map(|factors| factors.footprint(energy_j)),
+            repeat: Repeat::of(&runs, measure.warmup),
+            runs: runs.into_iter().map(RunRecord::new).collect(),
+            interval_s: measure.interval.as_secs_f64(),
             scope: summary.scope,
             sources: summary.sources,
-            caveats: summary.caveats,
+            caveats,
         }
     }
+}
+
+impl RunRecord {
+    fn new(run: Run) -> Self {
+        let usage = run.usage;
+        Self {
+            started: run.started.to_string(),
+            exit_code: run.outcome.code,
+            energy_j: usage.energy,
+            wall_s: usage.wall_s,
+            cpu_s: usage.cpu_s,
+            coverage: usage.coverage,
+            shares: usage.shares,
+            domains: usage.domains,
+        }
+    }
+}
+
+impl Repeat {
+    fn of(runs: &[Run], warmup: u32) -> Option<Self> {
+        Some(Self {
+            runs: runs.len(),
+            warmup,
+            energy_j: Scatter::of(runs.iter().map(|run| run.usage.energy.value))?,
+            wall_s: Scatter::of(runs.iter().map(|run| run.usage.wall_s))?,
+            cpu_s: Scatter::of(runs.iter().map(|run| run.usage.cpu_s))?,
+        })
+    }
+}
+
+/// The shares in the sum of all runs.
+fn mean_shares(runs: &[Run]) -> Shares {
+    let total_j: f64 = runs.iter().map(|run| run.usage.energy.value).sum();
+    let share = |of: fn(&Shares) -> f64| {
+        let weighted = |run: &Run| of(&run.usage.shares) * run.usage.energy.value;
+        if total_j > 0.0 {
+            runs.iter().map(weighted).sum::<f64>() / total_j
+        } else {
+            of(&runs[0].usage.shares)
+        }
+    };
+    Shares {
+        measured: share(|shares| shares.measured),
+        modelled: share(|shares| shares.modelled),
+        assumed: share(|shares| shares.assumed),
+    }
+}
+
+/// The mean over the runs. Sources that join later come last: the last run knows all of them.
+fn mean_domains(runs: &[Run]) -> Vec<DomainUsage> {
+    let mut domains = runs.last().map_or_else(Vec::new, |run| run.usage.domains.clone());
+    for (i, domain) in domains.iter_mut().enumerate() {
+        let sum: f64 = runs.iter().filter_map(|run| Some(run.usage.domains.get(i)?.energy_j)).sum();
+        domain.energy_j = sum / runs.len() as f64;
+    }
+    domains
 }

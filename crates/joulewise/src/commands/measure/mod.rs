@@ -1,33 +1,78 @@
 //! `joulewise measure`: the joules of any command.
 
+mod attribution;
+mod carbon;
+mod caveats;
 mod destination;
+mod execution;
+mod format;
+mod idle;
+mod live;
 mod measurement;
+mod statistics;
 mod summary;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use joulewise_meter::{Command, Session};
+use joulewise_meter::Session;
+use joulewise_meter::command::Signals;
 
-use crate::hint;
+use crate::recipe::quantity::duration;
+use crate::{exit, hint};
+use carbon::Carbon;
 use destination::Destination;
+use execution::{Ended, Execution};
+use format::Format;
+use format::energibridge::Series;
 use measurement::Measurement;
 
 /// Measure the energy of a command.
 ///
 /// The command keeps its input, its output and its exit code. The summary goes to stderr.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Measure {
+    /// Time between two readings of the counters, as in 10ms or 1s
+    #[arg(short, long, value_name = "TIME", default_value = "100ms", value_parser = time)]
+    pub interval: Duration,
+    /// Run the command so many times; the result holds the mean and its 95 % interval
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// Run the command so many times before, without measuring
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub warmup: u32,
+    /// Run this with `sh` before each run of the command, without measuring
+    #[arg(long, value_name = "COMMAND")]
+    pub prepare: Option<String>,
+    /// End the command after that time, with exit code 124
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub timeout: Option<Duration>,
+    /// Measure the idle machine for that time before and after, and subtract it
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub idle: Option<Duration>,
+    #[command(flatten)]
+    carbon: Carbon,
+    /// A name for the result
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<String>,
+    /// Show watts and joules on stderr while the command runs
+    #[arg(long)]
+    pub live: bool,
     /// Print the result as JSON too: the last line of stdout, after the command's own output
     #[arg(long)]
     pub json: bool,
-    /// Write the result as JSON to a file
+    /// Write the result in this format: to the file, else to stdout after the command's own output
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    format: Option<Format>,
+    /// Write the result to a file, as JSON unless --format says otherwise
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Fail if an energy counter cannot be read or is lost, instead of saying so
+    /// Exit with 3 where the command worked and anything limits what the numbers mean
     #[arg(long)]
     pub strict: bool,
     /// The command and its arguments
@@ -35,32 +80,65 @@ pub struct Measure {
     pub command: Vec<OsString>,
 }
 
+/// A time as people write it.
+fn time(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .filter(|time| *time >= Duration::from_millis(1))
+        .ok_or_else(|| "expected a time of at least 1ms, as in \"10ms\", \"1s\" or \"1min30s\"".to_owned())
+}
+
 impl Measure {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        // Opened first: a path that cannot be written is told before the command runs, not after hours.
-        let output = self.output.as_deref().map(Destination::open).transpose()?;
-        let session = Session::builder().strict(self.strict).open()?;
-        let outcome = match Command::new(&self.command).alone(true).run() {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let code = ExitCode::from(error.exit_code());
-                hint::print(&error.into(), &mut io::stderr().lock())?;
-                return Ok(code);
+        // A wrong option and a path that cannot be written are told before the command runs, not after hours.
+        let carbon = self.carbon.resolve(self.format)?;
+        let destination = self.output.as_deref().map(Destination::open).transpose()?;
+        let signals = Signals::hold();
+        let session = Session::builder().interval(self.interval).open()?;
+        let mut runs = match Execution::new(&self, &session, &signals).run() {
+            Ok(runs) => runs,
+            Err(Ended { code, error }) => {
+                if let Some(error) = error {
+                    hint::print(&error, &mut io::stderr().lock())?;
+                }
+                return Ok(ExitCode::from(code));
             }
         };
-        let intact = session.check();
-        let measurement = Measurement::new(&self.command, &outcome, session.finish());
+        let series = runs.series.take();
+        let measurement = Measurement::new(&self, runs, session.finish(), carbon);
         // The command's exit code is worth more than a summary that nobody reads.
         let _ = measurement.summarise(&mut io::stderr().lock());
-        let json = serde_json::to_string(&measurement)?;
-        if let Some(output) = output {
-            output.write(&json)?;
+        let told = self.tell(&measurement, series.as_ref(), destination);
+        let code = match (measurement.exit_code, told) {
+            (exit::OK, Err(error)) => return Err(error),
+            (code, Err(error)) => {
+                hint::print(&error, &mut io::stderr().lock())?;
+                code
+            }
+            (exit::OK, Ok(())) if self.strict && !measurement.caveats.is_empty() => exit::CAVEAT,
+            (code, Ok(())) => code,
+        };
+        Ok(ExitCode::from(code))
+    }
+
+    /// Writes the result to where it was asked for.
+    fn tell(
+        &self,
+        measurement: &Measurement,
+        series: Option<&Series>,
+        destination: Option<Destination>,
+    ) -> anyhow::Result<()> {
+        let format = self.format.unwrap_or(Format::Json);
+        let is_wanted = self.format.is_some() || destination.is_some();
+        let text = if is_wanted { format.render(measurement, series)? } else { String::new() };
+        let mut to_stdout = String::new();
+        match destination {
+            Some(destination) => destination.write(&text)?,
+            None => to_stdout.push_str(&text),
         }
-        if self.json {
-            writeln!(io::stdout().lock(), "{json}").context("cannot write to stdout")?;
+        if self.json && (format != Format::Json || to_stdout.is_empty()) {
+            to_stdout.push_str(&Format::Json.render(measurement, series)?);
         }
-        intact?;
-        Ok(ExitCode::from(outcome.code))
+        io::stdout().lock().write_all(to_stdout.as_bytes()).context("cannot write to stdout")
     }
 }

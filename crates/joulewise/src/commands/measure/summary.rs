@@ -2,29 +2,90 @@
 
 use std::io::{self, Write};
 
-use joulewise_meter::{Joules, Seconds};
+use joulewise_meter::{Joules, Seconds, Watts};
 
 use super::measurement::Measurement;
 
+/// Below this share of the energy, what is assumed is not worth a line.
+const NOTHING: f64 = 1e-6;
+
 impl Measurement {
-    /// Three lines: the energy; the time; what was counted, and what limits it.
+    /// The energy; the time; what was counted; then what was asked for, and what limits it all.
     pub(super) fn summarise(&self, out: &mut impl Write) -> io::Result<()> {
-        let power = Joules(self.energy_j.value) / Seconds(self.wall_s);
-        writeln!(out, "joulewise: {}, {power} on average", self.energy_j)?;
-        writeln!(
-            out,
-            "           {} of wall time, {} of CPU time",
-            Seconds(self.wall_s),
-            Seconds(self.cpu_s)
-        )?;
-        write!(out, "           {} ({})", self.scope, self.sources.join("; "))?;
+        let label = self.label.as_ref().map_or_else(String::new, |label| format!("{label}: "));
+        writeln!(out, "joulewise: {label}{}, {} on average", self.energy_j, Watts(self.power_w))?;
+        let mut lines =
+            vec![format!("{} of wall time, {} of CPU time", Seconds(self.wall_s), Seconds(self.cpu_s))];
+        lines.push(format!("{} ({})", self.scope, self.sources.join("; ")));
+        lines.extend(self.repetition());
+        lines.extend(self.by_domain());
+        lines.extend(self.whose());
+        lines.extend(self.emitted());
+        lines.extend(self.ended());
         // That the energy is modelled has been said by then.
         for caveat in self.caveats.iter().filter(|caveat| caveat.code != "modelled-energy") {
-            write!(out, "; {}", caveat.text)?;
-            if !caveat.hint.is_empty() {
-                write!(out, " ({})", caveat.hint)?;
-            }
+            lines.push(format!("caveat: {}", caveat.text));
+            lines.extend((!caveat.hint.is_empty()).then(|| format!("  hint: {}", caveat.hint)));
         }
-        writeln!(out)
+        for line in lines {
+            writeln!(out, "           {line}")?;
+        }
+        Ok(())
+    }
+
+    fn repetition(&self) -> Option<String> {
+        let repeat = self.repeat.as_ref()?;
+        let (energy, wall) = (repeat.energy_j, repeat.wall_s);
+        let percent = |half: f64, mean: f64| if mean > 0.0 { 100.0 * half / mean } else { 0.0 };
+        Some(format!(
+            "mean of {} runs: ±{:.1} % of energy, ±{:.1} % of time (95 % interval)",
+            repeat.runs,
+            percent(energy.high - energy.mean, energy.mean),
+            percent(wall.high - wall.mean, wall.mean),
+        ))
+    }
+
+    fn by_domain(&self) -> Option<String> {
+        let domains = self.domains.iter().map(|domain| {
+            let beside = if domain.is_counted { "" } else { " (not added)" };
+            format!("{} {}{beside}", domain.name, Joules(domain.energy_j))
+        });
+        (self.domains.len() > 1).then(|| domains.collect::<Vec<_>>().join(", "))
+    }
+
+    fn whose(&self) -> Option<String> {
+        self.attribution.machine_j?;
+        let marginal = self.attribution.marginal_j.map(|energy| format!("beyond idling {energy}"));
+        let tree = self.attribution.process_tree_j.map(|energy| format!("process tree {energy}"));
+        let parts: Vec<String> = marginal.into_iter().chain(tree).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    fn emitted(&self) -> Option<String> {
+        let carbon = self.carbon.as_ref()?;
+        let intensity = &carbon.intensity;
+        let zone = intensity.zone.as_ref().zip(intensity.year);
+        let zone = zone.map_or_else(String::new, |(zone, year)| format!("{zone} {year}, "));
+        let pue = if carbon.pue > 1.0 { format!(", PUE {}", carbon.pue) } else { String::new() };
+        Some(format!(
+            "{:.3} g CO₂e ({zone}{} g/kWh{pue}; {})",
+            carbon.co2e_g.value, intensity.g_per_kwh, intensity.source
+        ))
+    }
+
+    fn ended(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if self.shares.assumed > NOTHING {
+            said.push(format!(
+                "{:.1} % of the energy are assumed, for times without readings",
+                100.0 * self.shares.assumed
+            ));
+        }
+        if self.timed_out {
+            said.push("the command was ended because its time was over".to_owned());
+        } else if let Some(signal) = self.signal {
+            said.push(format!("the command was ended by signal {signal}"));
+        }
+        said
     }
 }
