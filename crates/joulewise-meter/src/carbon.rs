@@ -98,16 +98,16 @@ impl Intensity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Footprint {
     /// Grams of CO₂-equivalent. The interval is that of the energy alone.
-    pub co2e_g: Grams,
+    pub co2e_g: Co2e,
     /// The factor.
     pub intensity: Intensity,
     /// Power usage effectiveness: energy of the building per energy of its computers, at least 1.
     pub pue: f64,
 }
 
-/// Grams with an interval.
+/// Grams of CO₂-equivalent with an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Grams {
+pub struct Co2e {
     /// Best estimate.
     pub value: f64,
     /// Lower end of the interval.
@@ -123,7 +123,7 @@ impl Footprint {
     /// What that energy emitted in a building of that `pue`.
     pub fn of(energy: Energy, intensity: Intensity, pue: f64) -> Self {
         let grams = |joules: f64| joules / KWH_J * pue * intensity.g_per_kwh;
-        let co2e_g = Grams { value: grams(energy.value), low: grams(energy.low), high: grams(energy.high) };
+        let co2e_g = Co2e { value: grams(energy.value), low: grams(energy.low), high: grams(energy.high) };
         Self { co2e_g, intensity, pue }
     }
 
@@ -142,7 +142,7 @@ mod tests {
     fn a_kilowatt_hour_emits_the_intensity() {
         let energy = Energy { value: KWH_J, low: KWH_J / 2.0, high: KWH_J * 2.0, method: Method::Modelled };
         let footprint = Footprint::of(energy, Intensity::given(230.0), 1.5);
-        assert_eq!(footprint.co2e_g, Grams { value: 345.0, low: 172.5, high: 690.0 });
+        assert_eq!(footprint.co2e_g, Co2e { value: 345.0, low: 172.5, high: 690.0 });
     }
 
     #[test]

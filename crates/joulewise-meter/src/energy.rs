@@ -93,6 +93,10 @@ impl fmt::Display for Seconds {
         }
     }
 }
+quantity! {
+    /// Mass in grams.
+    Grams, "g"
+}
 
 impl Div<Seconds> for Joules {
     type Output = Watts;

@@ -29,11 +29,13 @@ mod suspension;
 mod sys;
 mod terminal;
 pub mod testing;
+#[cfg(test)]
+mod truth;
 mod usage;
 mod zone;
 
 pub use command::Command;
-pub use energy::{Energy, Estimate, Joules, Method, Seconds, Watts};
+pub use energy::{Energy, Estimate, Grams, Joules, Method, Seconds, Watts};
 pub use event::{Caveat, Event, EventKind, Observer};
 pub use process::{cpu_time_s, tree_cpu_time_s};
 pub use session::{Builder, Error, ErrorKind, Session, Snapshot, Summary};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A mean with its 95 % interval.
+/// A mean of joules or seconds, with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Scatter {
     pub(super) mean: f64,
@@ -31,7 +31,8 @@ impl Scatter {
         // Beyond the table the quantile falls towards the normal distribution's 1.96.
         let quantile = STUDENT.get(count - 2).copied().unwrap_or(1.96 + 2.45 / (n - 1.0));
         let half = quantile * deviation / n.sqrt();
-        Some(Self { mean, low: mean - half, high: mean + half, deviation })
+        // Neither joules nor seconds are negative.
+        Some(Self { mean, low: (mean - half).max(0.0), high: mean + half, deviation })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use joulewise_meter::{Joules, Seconds, Watts};
+use joulewise_meter::{Grams, Joules, Seconds, Watts};
 
 use super::measurement::Measurement;
 
@@ -68,8 +68,10 @@ impl Measurement {
         let zone = zone.map_or_else(String::new, |(zone, year)| format!("{zone} {year}, "));
         let pue = if carbon.pue > 1.0 { format!(", PUE {}", carbon.pue) } else { String::new() };
         Some(format!(
-            "{:.3} g CO₂e ({zone}{} g/kWh{pue}; {})",
-            carbon.co2e_g.value, intensity.g_per_kwh, intensity.source
+            "{} CO₂e ({zone}{} g/kWh{pue}; {})",
+            Grams(carbon.co2e_g.value),
+            intensity.g_per_kwh,
+            intensity.source
         ))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use joulewise_meter::{Joules, Seconds, Watts};
+use joulewise_meter::{Grams, Joules, Seconds, Watts};
 
 use super::super::measurement::Measurement;
 
@@ -45,7 +45,7 @@ fn rows(all: &Measurement) -> Vec<(String, String)> {
     }
     if let Some(carbon) = &all.carbon {
         let grams = carbon.co2e_g;
-        let interval = format!("{:.3} g CO₂e ({:.3}–{:.3})", grams.value, grams.low, grams.high);
+        let interval = format!("{} CO₂e ({} – {})", Grams(grams.value), Grams(grams.low), Grams(grams.high));
         rows.push(("carbon".to_owned(), format!("{interval}, {}", carbon.intensity.source)));
     }
     if let Some(repeat) = &all.repeat {
