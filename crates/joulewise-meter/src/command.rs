@@ -82,8 +82,10 @@ impl Error {
 const TIMED_OUT: u8 = 124;
 /// How soon a cancellation is noticed.
 const CANCEL_LATENCY: Duration = Duration::from_millis(50);
-/// How often orphans are waited for, and a stopped program is noticed.
-const REAP_PERIOD: Duration = Duration::from_millis(100);
+/// How often orphans are waited for.
+const REAP_PERIOD: Duration = Duration::from_secs(1);
+/// How soon a program that a key press has stopped is noticed.
+const STOP_LATENCY: Duration = Duration::from_millis(100);
 /// How soon the end is noticed on a kernel that cannot tell it.
 const POLL_PERIOD: Duration = Duration::from_millis(10);
 
@@ -194,7 +196,10 @@ impl<'a> Command<'a> {
             if let Some(terminal) = &terminal {
                 terminal.follow_stop(pid);
             }
-            let wake = self.advance(&mut ending, started, pidfd.is_none());
+            let period = if terminal.is_some() { STOP_LATENCY } else { REAP_PERIOD };
+            let look_again = self.signals.map(|_| period);
+            let wake =
+                self.advance(&mut ending, started, pidfd.is_none()).into_iter().chain(look_again).min();
             output.wait(pidfd.as_ref(), wake);
         };
         if ending.since.is_some() && self.has_own_group {
@@ -260,8 +265,7 @@ impl<'a> Command<'a> {
         };
         let poll = must_poll.then_some(POLL_PERIOD);
         let cancel = self.cancel.map(|_| CANCEL_LATENCY);
-        let reap = self.signals.map(|_| REAP_PERIOD);
-        [next, poll, cancel, reap].into_iter().flatten().min()
+        [next, poll, cancel].into_iter().flatten().min()
     }
 }
 

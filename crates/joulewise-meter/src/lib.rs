@@ -6,6 +6,7 @@
 //! [`event`]s. [`command`] runs a program to be metered.
 
 pub mod carbon;
+mod cgroup;
 pub mod command;
 mod counter;
 pub mod division;

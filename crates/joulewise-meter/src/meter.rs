@@ -118,6 +118,8 @@ impl Totals {
     }
 }
 
+/// How often the model looks at the process tree while nobody asks.
+const MODEL_PERIOD: Duration = Duration::from_secs(1);
 /// A source that cannot be read for so long is lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -163,20 +165,25 @@ impl Meter {
 
     /// Reads all sources, and the CPU time of the process tree. A source that is lost stops where it was last read.
     pub(crate) fn read(&mut self) -> Totals {
-        self.sample();
+        self.look(|_| true);
         // The time of a child moves from one account of the kernel to another when it ends; the sum may dip.
         let looked_up = self.sources.iter().find_map(|active| active.reading.tree_cpu_s);
         self.cpu_s = self.cpu_s.max(looked_up.unwrap_or_else(tree_cpu_time_s) - self.cpu_start_s);
         self.totals()
     }
 
-    /// Reads all sources. The CPU time of the process tree stands where it was: looking it up costs more than all
-    /// counters do.
+    /// Reads the counters. The CPU time of the process tree stands where it was, and for a while what is modelled from it:
+    /// looking it up costs more than all counters do, and nothing is lost when it is done later.
     pub(crate) fn sample(&mut self) -> Totals {
+        self.look(Active::is_due);
+        self.totals()
+    }
+
+    fn look(&mut self, is_wanted: fn(&Active) -> bool) {
         self.caveats.extend(self.suspension.look());
         let at_s = self.at_s();
         let mut lost = Vec::new();
-        for active in self.sources.iter_mut().filter(|active| !active.is_lost) {
+        for active in self.sources.iter_mut().filter(|active| !active.is_lost && is_wanted(active)) {
             if let Some(why) = active.read(at_s, &mut self.caveats) {
                 active.is_lost = true;
                 lost.push((active.source.name(), why));
@@ -185,7 +192,6 @@ impl Meter {
         for (name, why) in lost {
             self.lose(&name, &why);
         }
-        self.totals()
     }
 
     fn lose(&mut self, name: &str, why: &str) {
@@ -292,6 +298,12 @@ impl Meter {
 }
 
 impl Active {
+    /// Whether it is time for a reading that nobody waits for.
+    fn is_due(&self) -> bool {
+        let is_modelled = self.source.domains().iter().all(|domain| domain.method == Method::Modelled);
+        !is_modelled || self.reading.at.elapsed() >= MODEL_PERIOD
+    }
+
     fn is_failing(&self) -> bool {
         self.is_lost || self.failing_since.is_some()
     }

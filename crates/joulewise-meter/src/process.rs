@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+use std::sync::OnceLock;
 
+use crate::cgroup::Cgroup;
 use crate::sys;
 
 /// CPU time of this process, user and system, in seconds.
@@ -15,14 +17,33 @@ pub fn cpu_time_s() -> f64 {
 /// those that these waited for.
 ///
 /// A descendant whose parent ended before it counts as long as it belongs to the tree, which takes a subreaper
-/// (see [`Command`](crate::command::Command)). One that its parent never waits for is lost when it ends.
+/// (see [`Command`](crate::command::Command)). One that its parent never waits for is lost when it ends, unless this
+/// process is alone in a control group.
 pub fn tree_cpu_time_s() -> f64 {
     // Descendants are counted after those waited for: one that ends in between is missed now and found at the
     // next reading, where the other order would count it twice.
-    let waited_for = sys::reaped_cpu_s();
+    let ended = || sys::own_cpu_s() + sys::reaped_cpu_s();
+    // The group misses what has left it, the other account what nobody waits for. Neither counts too much.
+    if let Some(in_group_s) = group_cpu_s() {
+        return in_group_s.max(ended());
+    }
+    let ended_s = ended();
     let running: f64 =
         if sys::has_children() { descendants().into_iter().map(cpu_s_of_branch).sum() } else { 0.0 };
-    sys::own_cpu_s() + waited_for + running
+    ended_s + running
+}
+
+/// CPU time of this process's control group, if it was alone there when it was first asked, in seconds. The group may
+/// be older than the process: what it had used by then is not counted.
+fn group_cpu_s() -> Option<f64> {
+    static GROUP: OnceLock<Option<(Cgroup, f64)>> = OnceLock::new();
+    let group = GROUP.get_or_init(|| {
+        let group = Cgroup::own()?;
+        let before_s = group.cpu_s()? - sys::own_cpu_s() - sys::reaped_cpu_s();
+        Some((group, before_s))
+    });
+    let (group, before_s) = group.as_ref()?;
+    Some(group.cpu_s()? - before_s)
 }
 
 /// CPU time of a running process and of the descendants that it waited for, in seconds.
