@@ -62,6 +62,10 @@ quantity! {
     /// Time in seconds.
     Seconds
 }
+quantity! {
+    /// Mass in grams.
+    Grams
+}
 
 impl fmt::Display for Joules {
     /// Three significant figures and an SI prefix.
@@ -93,9 +97,12 @@ impl fmt::Display for Seconds {
         }
     }
 }
-quantity! {
-    /// Mass in grams.
-    Grams, "g"
+
+impl fmt::Display for Grams {
+    /// Three significant figures and an SI prefix.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        prefixed(self.0, "g", f)
+    }
 }
 
 impl Div<Seconds> for Joules {
