@@ -1,22 +1,26 @@
 //! Joules of anything: sources, sessions, spans and events.
 //!
 //! A [`Session`] reads every [`Source`](source::Source) that the machine offers: the processor's energy counters
-//! ([`powercap`]), those of NVIDIA GPUs ([`nvml`]), or, where there are none, a [`model`] on the CPU time of the process
-//! tree. Its stages partition the energy, free spans overlap as they like, and all that happens leaves it as
-//! [`event`]s. [`command`] runs a program to be metered.
+//! ([`powercap`], else [`perf`]), those of NVIDIA GPUs ([`nvml`]), or, where there are none, a [`model`] on the CPU time
+//! of the process tree. Its stages partition the energy, free spans overlap as they like, and all that happens leaves it
+//! as [`event`]s. [`command`] runs a program to be metered.
 
 pub mod carbon;
 mod cgroup;
 pub mod command;
 mod counter;
+mod counters;
+mod crosscheck;
 pub mod division;
 pub mod energy;
 pub mod event;
+pub mod gpu;
 pub mod load;
 mod meter;
 pub mod model;
 pub mod nvml;
 mod output;
+pub mod perf;
 pub mod powercap;
 pub mod process;
 pub mod processor;
@@ -33,6 +37,7 @@ pub mod testing;
 #[cfg(test)]
 mod truth;
 mod usage;
+mod visible;
 mod zone;
 
 pub use command::Command;

@@ -293,7 +293,10 @@ impl Meter {
                 }
             }
         };
-        self.sources.iter().map(part).collect::<Vec<_>>().join("; ")
+        let mut parts: Vec<String> = self.sources.iter().map(part).collect();
+        // Every GPU is a source of its own.
+        parts.dedup();
+        parts.join("; ")
     }
 }
 

@@ -78,8 +78,7 @@ fn unreadable(zones: &[Zone], nothing_left: bool) -> Option<Caveat> {
         if nothing_left { "" } else { " and may be missing in the total" },
         path.display(),
     );
-    let hint = "run as root, or let everyone read the counters until the next start: \
-                sudo chmod a+r /sys/class/powercap/*/energy_uj";
+    let hint = "`joulewise doctor` shows the least that has to be allowed";
     Some(Caveat::new(
         "unreadable-counter",
         text,
@@ -316,7 +315,7 @@ mod tests {
             unreadable: Some(io::ErrorKind::PermissionDenied),
             ..zone::discover(tree.0.path()).remove(0)
         };
-        assert!(unreadable(&[refused], true).unwrap().hint.contains("chmod"));
+        assert!(unreadable(&[refused], true).unwrap().hint.contains("doctor"));
     }
 
     #[test]

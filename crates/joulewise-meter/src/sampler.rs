@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::event::{Caveat, EventKind};
 use crate::meter::Covers;
-use crate::nvml::Gpus;
+use crate::nvml;
 use crate::shared::{Shared, lock};
 
 pub(crate) struct Sampler {
@@ -23,7 +23,7 @@ const LATE_S: f64 = 1.0;
 
 impl Sampler {
     /// Reads until the session stops.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(mut self) {
         if self.finds_gpus {
             self.find_gpus();
         }
@@ -50,19 +50,20 @@ impl Sampler {
     }
 
     /// The driver's library takes long to load, so this is done here and not before the start.
-    fn find_gpus(&self) {
+    fn find_gpus(&mut self) {
         self.shared.is_loading.store(true, Ordering::Release);
-        let found = Gpus::open();
+        let found = nvml::open();
         {
             let meter = &mut self.shared.books().meter;
             meter.caveats.extend(found.caveats);
-            if let Some(gpus) = found.source {
-                let at_s = meter.at_s();
-                meter.join(Box::new(gpus), Covers::Gpus);
-                if at_s > LATE_S {
-                    let text = format!("the GPUs are counted from second {at_s:.1}");
-                    meter.caveats.push(Caveat::new("gpu-joined-late", text, ""));
-                }
+            let at_s = meter.at_s();
+            if at_s > LATE_S && !found.gpus.is_empty() {
+                let text = format!("the GPUs are counted from second {at_s:.1}");
+                meter.caveats.push(Caveat::new("gpu-joined-late", text, ""));
+            }
+            for gpu in found.gpus {
+                self.tick = self.tick.min(gpu.safe_period());
+                meter.join(Box::new(gpu), Covers::Gpus);
             }
         }
         self.shared.is_loading.store(false, Ordering::Release);

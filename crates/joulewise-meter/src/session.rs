@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counters;
 use crate::energy::Energy;
 use crate::event::{Caveat, EventKind, Observer};
 use crate::meter::{Covers, Meter, Totals};
 use crate::model::Model;
-use crate::powercap::Powercap;
 use crate::sampler::Sampler;
 use crate::shared::{Shared, lock};
 use crate::source::Source;
@@ -59,7 +59,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Where to look for powercap counters. Default: the variable `JOULEWISE_SYSFS`, then `/sys`.
+    /// Where to look for the processor's counters. Default: the variable `JOULEWISE_SYSFS`, then `/sys`.
     pub fn sysfs_root(mut self, path: impl Into<PathBuf>) -> Self {
         self.sysfs_root = path.into();
         self
@@ -122,14 +122,14 @@ impl Builder {
 
 /// Finds what meters the processor: its counters, else the model. Gives the longest time between two readings.
 fn join_processor(meter: &mut Meter, sysfs: &Path, is_strict: bool) -> Result<Duration, Error> {
-    let found = Powercap::open(sysfs);
+    let found = counters::open(sysfs);
     if is_strict && let Some(Caveat { text, hint, .. }) = found.caveats.first() {
         let cure = if hint.is_empty() { String::new() } else { format!("; {hint}") };
         return Err(Error { kind: ErrorKind::Unreadable, text: format!("{text}{cure}") });
     }
     let has_refused = !found.caveats.is_empty();
     meter.caveats.extend(found.caveats);
-    let Some(powercap) = found.source else {
+    let Some(source) = found.source else {
         let model = Model::of_this_machine();
         let (low, high) = model.family().scale;
         let hint = match (has_refused, model.family().is_known()) {
@@ -145,9 +145,8 @@ fn join_processor(meter: &mut Meter, sysfs: &Path, is_strict: bool) -> Result<Du
         meter.join(Box::new(model), Covers::Processor);
         return Ok(Duration::MAX);
     };
-    let guard = powercap.safe_period().max(Duration::from_millis(2));
-    meter.join(Box::new(powercap), Covers::Processor);
-    Ok(guard)
+    meter.join(source, Covers::Processor);
+    Ok(found.safe_period.max(Duration::from_millis(2)))
 }
 
 /// Meters energy from [`open`](Builder::open) to [`finish`](Session::finish).

@@ -1,6 +1,7 @@
 //! The system calls that the standard library does not offer. The only unsafe code of this crate.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -138,6 +139,35 @@ pub(crate) fn set_foreground_group(terminal: i32, group: i32) {
             libc::tcsetpgrp(terminal, group);
             libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
         }
+    }
+}
+
+/// What the kernel's `perf_event_attr` was when it was new: every kernel since understands this much of it.
+#[repr(C)]
+struct PerfEvent {
+    kind: u32,
+    size: u32,
+    config: u64,
+    /// Sampling, formats and flags: none.
+    rest: [u64; 6],
+}
+
+/// Opens an event that counts on one CPU for all processes; a read gives its 64-bit value.
+pub(crate) fn perf_event(kind: u32, config: u64, cpu: u32) -> io::Result<File> {
+    let event = PerfEvent { kind, size: size_of::<PerfEvent>() as u32, config, rest: [0; 6] };
+    let (every_process, no_group, close_on_exec): (libc::c_long, libc::c_long, libc::c_ulong) = (-1, -1, 8);
+    // SAFETY: the kernel reads `size` bytes of the struct that the pointer leads to; a non-negative result is a new
+    // descriptor that nobody else owns.
+    unsafe {
+        let fd = libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const event,
+            every_process,
+            libc::c_long::from(cpu),
+            no_group,
+            close_on_exec,
+        );
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(File::from_raw_fd(fd as i32)) }
     }
 }
 

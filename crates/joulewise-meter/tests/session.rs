@@ -334,6 +334,38 @@ fn a_strict_session_refuses_counters_that_cannot_be_read() {
     assert_eq!(codes, ["unreadable-counter", "modelled-energy"]);
 }
 
+/// A sandbox may refuse the events too: then the model counts, and both refusals are told.
+#[test]
+fn power_events_stand_in_for_zones_that_cannot_be_read() {
+    let sysfs = tempfile::tempdir().unwrap();
+    zone(sysfs.path(), "package-0", 0);
+    let counter = sysfs.path().join("class/powercap/intel-rapl:0/energy_uj");
+    fs::remove_file(&counter).unwrap();
+    fs::create_dir(&counter).unwrap();
+    // The kernel's CPU clock stands in for the hardware: 10⁹ counts a second, called a joule here.
+    let pmu = sysfs.path().join("bus/event_source/devices/power");
+    fs::create_dir_all(pmu.join("events")).unwrap();
+    let files = [
+        ("type", "1"),
+        ("cpumask", "0"),
+        ("events/energy-pkg", "event=0x00"),
+        ("events/energy-pkg.scale", "1e-9"),
+    ];
+    files.iter().for_each(|(name, text)| fs::write(pmu.join(name), text).unwrap());
+
+    let session = Session::builder().sysfs_root(sysfs.path()).interval(NEVER).open().unwrap();
+    std::thread::sleep(Duration::from_millis(2));
+    let summary = session.finish();
+    if summary.total.method == Method::Measured {
+        assert_eq!(summary.sources[0], "perf: package-0");
+        assert!(summary.scope.starts_with("whole machine, CPU, measured"), "{}", summary.scope);
+        assert!(summary.total.value > 1e-3 && summary.caveats.is_empty(), "{summary:?}");
+    } else {
+        let codes: Vec<_> = summary.caveats.iter().map(|caveat| caveat.code.as_str()).collect();
+        assert_eq!(codes, ["unreadable-counter", "unreadable-counter", "modelled-energy"]);
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Open,
