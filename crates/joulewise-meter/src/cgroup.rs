@@ -20,7 +20,7 @@ impl Cgroup {
         Self::of(&group, std::process::id())
     }
 
-    fn of(group: &Path, process: u32) -> Option<Self> {
+    pub(crate) fn of(group: &Path, process: u32) -> Option<Self> {
         let members = fs::read_to_string(group.join("cgroup.procs")).ok()?;
         let is_alone = members.lines().eq([process.to_string()]);
         let this = Self { stat: File::open(group.join("cpu.stat")).ok()? };
@@ -43,7 +43,7 @@ fn read(path: &str) -> Option<String> {
 }
 
 /// Where the group is, from the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
-fn path(groups: &str, mounts: &str) -> Option<PathBuf> {
+pub(crate) fn path(groups: &str, mounts: &str) -> Option<PathBuf> {
     // Version 2 is the hierarchy with the number 0 and no name.
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let mount = mounts.lines().find_map(|line| {

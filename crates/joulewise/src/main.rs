@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use joulewise::commands::bench::Bench;
 use joulewise::commands::data::Data;
+use joulewise::commands::doctor::Doctor;
 use joulewise::commands::improve::Improve;
 use joulewise::commands::ledger::Ledger;
 use joulewise::commands::measure::Measure;
@@ -26,6 +27,7 @@ struct Cli {
 enum Command {
     Improve(Box<Improve>),
     Measure(Measure),
+    Doctor(Doctor),
     Bench(Bench),
     Predict(Predict),
     Data(Data),
@@ -40,6 +42,7 @@ impl Command {
         match self {
             Self::Improve(improve) => improve.run(),
             Self::Measure(measure) => measure.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Bench(bench) => bench.run(),
             Self::Predict(predict) => predict.run(),
             Self::Data(data) => data.run(),

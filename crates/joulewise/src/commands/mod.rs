@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod data;
+pub mod doctor;
 pub mod improve;
 pub mod ledger;
 pub mod measure;

@@ -1,6 +1,6 @@
 //! `joulewise report`: what a run found, in the terminal and as a page.
 
-use std::io::{self, IsTerminal as _, StdoutLock, Write as _};
+use std::io::{self, StdoutLock, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,7 +47,7 @@ pub fn write(run: &Run, result: &RunResult) -> anyhow::Result<()> {
 
 /// Writes the table, the verdict and where the page is to stdout.
 pub fn print(out: &mut StdoutLock<'_>, run: &Run, result: &RunResult) -> io::Result<()> {
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = report::terminal::is_coloured(out);
     out.write_all(report::terminal::table(result, report::terminal::width(), colour).as_bytes())?;
     writeln!(out, "\nreport  {}", run.path(run::REPORT).display())?;
     match &result.best().command {

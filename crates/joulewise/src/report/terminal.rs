@@ -1,7 +1,8 @@
 //! The table and the sentence that a run ends with in the terminal.
 
+use std::env;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, IsTerminal};
 
 use super::candidates::by_life_cost;
 use super::grid::{Align, Column, GAP, Grid, letters};
@@ -12,9 +13,14 @@ use crate::result::{Candidate, RunResult, Status};
 /// limit where it is a file or a pipe.
 pub fn width() -> usize {
     let asked =
-        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&width| width > 0);
+        env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&width| width > 0);
     let shown = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     asked.or_else(shown).unwrap_or(usize::MAX)
+}
+
+/// Whether what is written there may be coloured: a terminal, unless `NO_COLOR` is set.
+pub fn is_coloured(out: &impl IsTerminal) -> bool {
+    out.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// All models sorted by life cost, and the verdict below.
@@ -150,7 +156,7 @@ fn painted(status: Status, text: &str) -> String {
 const PROSE: usize = 100;
 
 /// `text` in lines of at most `width` letters. No-break spaces keep numbers with their units.
-fn wrapped(out: &mut String, text: &str, width: usize) {
+pub(crate) fn wrapped(out: &mut String, text: &str, width: usize) {
     let width = width.min(PROSE);
     for paragraph in text.split('\n') {
         let mut used = 0;
