@@ -26,6 +26,7 @@ pub struct Command<'a> {
     grace: Duration,
     cancel: Option<&'a AtomicBool>,
     on_line: Option<OnLine<'a>>,
+    has_input: bool,
     has_own_group: bool,
     signals: Option<&'a Signals>,
 }
@@ -100,6 +101,7 @@ impl<'a> Command<'a> {
             grace: Duration::from_secs(5),
             cancel: None,
             on_line: None,
+            has_input: true,
             has_own_group: false,
             signals: None,
         }
@@ -139,6 +141,12 @@ impl<'a> Command<'a> {
     /// return ends a line too.
     pub fn on_line(mut self, on_line: impl FnMut(Stream, &str) + 'a) -> Self {
         self.on_line = Some(Box::new(on_line));
+        self
+    }
+
+    /// Gives it an empty input instead of the caller's.
+    pub fn without_input(mut self) -> Self {
+        self.has_input = false;
         self
     }
 
@@ -233,6 +241,9 @@ impl<'a> Command<'a> {
                 return Err(Error { code: 1, text });
             }
             command.current_dir(directory);
+        }
+        if !self.has_input {
+            command.stdin(Stdio::null());
         }
         if self.on_line.is_some() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -383,6 +394,11 @@ mod tests {
         };
         assert_eq!(of(Stream::Stdout), ["one", "a", "b", "c", "end"]);
         assert_eq!(of(Stream::Stderr), ["two"]);
+    }
+
+    #[test]
+    fn an_input_may_be_empty() {
+        assert_eq!(sh("read line").without_input().run().unwrap().code, 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod candidate;
 pub mod card;
 pub mod commands;
+pub mod compare;
 pub mod context;
 pub mod costs;
 pub mod events;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use joulewise::commands::bench::Bench;
+use joulewise::commands::compare::Compare;
 use joulewise::commands::data::Data;
 use joulewise::commands::doctor::Doctor;
 use joulewise::commands::improve::Improve;
@@ -27,6 +28,7 @@ struct Cli {
 enum Command {
     Improve(Box<Improve>),
     Measure(Measure),
+    Compare(Compare),
     Doctor(Doctor),
     Bench(Bench),
     Predict(Predict),
@@ -42,6 +44,7 @@ impl Command {
         match self {
             Self::Improve(improve) => improve.run(),
             Self::Measure(measure) => measure.run(),
+            Self::Compare(compare) => compare.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Bench(bench) => bench.run(),
             Self::Predict(predict) => predict.run(),

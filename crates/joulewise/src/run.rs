@@ -100,6 +100,17 @@ impl Run {
         }
     }
 
+    /// The run whose folder this is.
+    pub fn at(folder: &Path) -> Result<Self> {
+        let full = folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()))?;
+        let run =
+            Self { id: full.file_name().unwrap_or_default().to_string_lossy().into_owned(), folder: full };
+        if run.path(RECIPE).is_file() || run.has_result() {
+            return Ok(run);
+        }
+        Err(anyhow!("{} is not the folder of a run", folder.display())).hint("`joulewise runs` lists them")
+    }
+
     /// The runs in `out`, oldest first; none where `out` does not exist.
     pub fn list(out: &Path) -> Result<Vec<Self>> {
         let unreadable = || format!("cannot list {}", out.display());

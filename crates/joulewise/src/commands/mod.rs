@@ -4,6 +4,7 @@
 //! error that `main` prints with its hints.
 
 pub mod bench;
+pub mod compare;
 pub mod data;
 pub mod doctor;
 pub mod improve;

@@ -1,7 +1,7 @@
 //! Numbers as people read them: three significant figures, SI prefixes, proper signs.
 
 use joulewise_meter::energy::{prefix_of, significant};
-use joulewise_meter::{Energy, Joules, Method, Seconds};
+use joulewise_meter::{Energy, Joules, Method, Seconds, Watts};
 use joulewise_tune::Direction;
 
 use crate::result::{BreakEven, Candidate, Ratio, RunResult, Worth};
@@ -54,6 +54,11 @@ pub fn joules(joules: f64) -> String {
     typeset(&Joules(joules).to_string())
 }
 
+/// Watts, as in `12.3 W`.
+pub fn watts(watts: f64) -> String {
+    typeset(&Watts(watts).to_string())
+}
+
 /// The best estimate of an energy, as in `1.24 kJ`.
 pub fn energy(energy: &Energy) -> String {
     joules(energy.value)
@@ -83,6 +88,11 @@ pub fn percent(fraction: f64) -> String {
     let percent = fraction * 100.0;
     let decimals = usize::from(percent.abs() < 99.95);
     format!("{percent:.decimals$}\u{a0}%").replace('-', "−")
+}
+
+/// A change of something, as in `+12.3 %`.
+pub fn signed_percent(fraction: f64) -> String {
+    format!("{}{}", if fraction < 0.0 { "" } else { "+" }, percent(fraction))
 }
 
 /// A cost over another cost, as in `÷ 4.1` or `× 1.3`.

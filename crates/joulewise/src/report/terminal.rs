@@ -12,8 +12,7 @@ use crate::result::{Candidate, RunResult, Status};
 /// Letters that fit into a line of stdout: as many as `COLUMNS` says, else those of the terminal that stdout is, and no
 /// limit where it is a file or a pipe.
 pub fn width() -> usize {
-    let asked =
-        env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&width| width > 0);
+    let asked = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|&width| width > 0);
     let shown = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
     asked.or_else(shown).unwrap_or(usize::MAX)
 }

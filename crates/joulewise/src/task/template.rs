@@ -138,7 +138,7 @@ impl Template {
 }
 
 /// Splits a command into words as POSIX does, without any expansion.
-fn split(command: &str) -> Result<Vec<String>> {
+pub(crate) fn split(command: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
     // A word exists from its first character or quote on, so that '' is an empty word.
     let mut word: Option<String> = None;
