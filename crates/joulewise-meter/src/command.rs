@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use crate::output::Stream;
-use crate::output::{OnLine, Output};
+use crate::output::{OnLine, OnStdout, Output};
 use crate::sys;
 use crate::terminal::Terminal;
 
@@ -27,6 +27,7 @@ pub struct Command<'a> {
     cancel: Option<&'a AtomicBool>,
     on_line: Option<OnLine<'a>>,
     has_input: bool,
+    on_stdout: Option<OnStdout<'a>>,
     has_own_group: bool,
     signals: Option<&'a Signals>,
 }
@@ -102,6 +103,7 @@ impl<'a> Command<'a> {
             cancel: None,
             on_line: None,
             has_input: true,
+            on_stdout: None,
             has_own_group: false,
             signals: None,
         }
@@ -150,6 +152,13 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Takes its standard output away from the caller's and hands it over as it comes, in pieces of any length, as long as
+    /// that says `true`. Afterwards the program finds nobody at the other end.
+    pub fn on_stdout(mut self, on_stdout: impl FnMut(&[u8]) -> bool + 'a) -> Self {
+        self.on_stdout = Some(Box::new(on_stdout));
+        self
+    }
+
     /// Gives it a process group of its own, so that a timeout or a cancellation reaches all that it started. It is
     /// then in the background of the terminal, and key presses do not reach it, unless it takes
     /// [`signals`](Self::signals) too: then it is given the terminal.
@@ -176,8 +185,8 @@ impl<'a> Command<'a> {
         let _receiving = self.signals.map(|signals| Receiving::start(signals, target));
         let has_terminal = self.has_own_group && self.signals.is_some();
         let terminal = has_terminal.then(|| Terminal::lend(pid)).flatten();
-        let on_line = self.on_line.take();
-        let mut output = Output::of(&mut child, on_line).map_err(|error| Error {
+        let (on_line, on_stdout) = (self.on_line.take(), self.on_stdout.take());
+        let mut output = Output::of(&mut child, on_line, on_stdout).map_err(|error| Error {
             code: 1,
             text: format!("cannot read the output of the command: {error}"),
         })?;
@@ -244,6 +253,9 @@ impl<'a> Command<'a> {
         }
         if !self.has_input {
             command.stdin(Stdio::null());
+        }
+        if self.on_stdout.is_some() {
+            command.stdout(Stdio::piped());
         }
         if self.on_line.is_some() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -399,6 +411,21 @@ mod tests {
     #[test]
     fn an_input_may_be_empty() {
         assert_eq!(sh("read line").without_input().run().unwrap().code, 1);
+    }
+
+    #[test]
+    fn stdout_comes_byte_for_byte_until_there_is_enough_of_it() {
+        let mut bytes = Vec::new();
+        let outcome = sh("printf 'a\\r\\n\\0\\377'; sleep 0.01; printf b")
+            .on_stdout(|piece| {
+                bytes.extend_from_slice(piece);
+                true
+            })
+            .run()
+            .unwrap();
+        assert_eq!((outcome.code, bytes.as_slice()), (0, &b"a\r\n\0\xffb"[..]));
+        let outcome = sh("while echo y; do :; done 2>/dev/null; exit 7").on_stdout(|_| false).run().unwrap();
+        assert!(outcome.code == 7 || outcome.signal == Some(13), "{outcome:?}");
     }
 
     #[test]

@@ -233,6 +233,14 @@ impl Estimate {
         Self { value_j: 0.0, scale_low_j: 0.0, scale_high_j: 0.0, sampling_j: 0.0, method: Method::Measured }
     }
 
+    /// This estimate, or no joules where it has less.
+    pub(crate) fn at_least_nothing(mut self) -> Self {
+        for joules in [&mut self.value_j, &mut self.scale_low_j, &mut self.scale_high_j] {
+            *joules = joules.max(0.0);
+        }
+        self
+    }
+
     /// Both parts in one interval.
     pub fn energy(&self) -> Energy {
         Energy {

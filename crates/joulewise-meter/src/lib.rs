@@ -2,8 +2,8 @@
 //!
 //! A [`Session`] reads every [`Source`](source::Source) that the machine offers: the processor's energy counters
 //! ([`powercap`], else [`perf`]), those of NVIDIA GPUs ([`nvml`]), or, where there are none, a [`model`] on the CPU time
-//! of the process tree. Its stages partition the energy, free spans overlap as they like, and all that happens leaves it
-//! as [`event`]s. [`command`] runs a program to be metered.
+//! of the process tree. Its stages partition the energy, free spans overlap as they like, other processes tell of theirs
+//! through a socket ([`spans`]), and all that happens leaves it as [`event`]s. [`command`] runs a program to be metered.
 
 pub mod carbon;
 mod cgroup;
@@ -17,6 +17,7 @@ pub mod energy;
 pub mod environment;
 pub mod event;
 pub mod gpu;
+mod history;
 pub mod load;
 mod meter;
 pub mod model;
@@ -31,6 +32,7 @@ pub mod session;
 mod shared;
 pub mod source;
 mod span;
+pub mod spans;
 mod stage;
 pub mod survey;
 mod suspension;
@@ -49,5 +51,6 @@ pub use event::{Caveat, Event, EventKind, Observer};
 pub use process::{cpu_time_s, tree_cpu_time_s};
 pub use session::{Builder, Error, ErrorKind, Session, Snapshot, Summary};
 pub use span::Span;
+pub use spans::{SpanListener, SpanTotal};
 pub use stage::StageRecord;
 pub use usage::{Covers, DomainUsage, Mark, Shares, Usage};

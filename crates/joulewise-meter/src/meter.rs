@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::energy::{Estimate, Method};
 use crate::event::Caveat;
+use crate::history::{History, Point};
 use crate::model::Model;
-use crate::process::tree_cpu_time_s;
+use crate::process::Tree;
 use crate::source::{Place, ReadErrorKind, Reading, Source};
 use crate::suspension::Suspension;
 use crate::usage::{DomainUsage, Shares};
@@ -18,9 +19,12 @@ pub(crate) struct Meter {
     sources: Vec<Active>,
     /// Whether the model steps in when the processor's counters are lost.
     has_fallback: bool,
+    /// Whose CPU time is counted.
+    pub(crate) tree: Tree,
     cpu_start_s: f64,
     cpu_s: f64,
     suspension: Suspension,
+    pub(crate) history: History,
     /// What came to light and was not yet told.
     pub(crate) caveats: Vec<Caveat>,
     /// The first source that was lost, and why.
@@ -81,6 +85,37 @@ impl Totals {
         method: Method::Measured,
     };
 
+    /// The totals on the line from these to later ones; `share` is 0 here and 1 there.
+    pub(crate) fn towards(&self, later: &Self, share: f64) -> Self {
+        let between = |from: f64, to: f64| from + share * (to - from);
+        Self {
+            at_s: between(self.at_s, later.at_s),
+            cpu_s: between(self.cpu_s, later.cpu_s),
+            value_j: between(self.value_j, later.value_j),
+            low_j: between(self.low_j, later.low_j),
+            high_j: between(self.high_j, later.high_j),
+            lag_j: between(self.lag_j, later.lag_j),
+            modelled_j: between(self.modelled_j, later.modelled_j),
+            assumed_j: between(self.assumed_j, later.assumed_j),
+            covered_s: later.covered_s,
+            method: self.method.max(later.method),
+        }
+    }
+
+    /// The totals with so many joules more in a domain of that scale.
+    pub(crate) fn corrected(mut self, joules: f64, scale: (f64, f64)) -> Self {
+        self.value_j += joules;
+        self.low_j += joules * scale.0;
+        self.high_j += joules * scale.1;
+        self
+    }
+
+    /// The totals, wrong by up to so many joules.
+    pub(crate) fn doubted(mut self, doubt_j: f64) -> Self {
+        self.lag_j = self.lag_j.max(doubt_j);
+        self
+    }
+
     /// What was used from `earlier` to this moment.
     pub(crate) fn since(&self, earlier: &Self) -> Estimate {
         Estimate {
@@ -124,14 +159,16 @@ const MODEL_PERIOD: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Meter {
-    pub(crate) fn new(has_fallback: bool) -> Self {
+    pub(crate) fn new(tree: Tree, has_fallback: bool) -> Self {
         Self {
             started: Instant::now(),
             sources: Vec::new(),
             has_fallback,
-            cpu_start_s: tree_cpu_time_s(),
+            tree,
+            cpu_start_s: tree.cpu_s(),
             cpu_s: 0.0,
             suspension: Suspension::watch(),
+            history: History::default(),
             caveats: Vec::new(),
             lost: None,
         }
@@ -168,15 +205,19 @@ impl Meter {
         self.look(|_| true);
         // The time of a child moves from one account of the kernel to another when it ends; the sum may dip.
         let looked_up = self.sources.iter().find_map(|active| active.reading.tree_cpu_s);
-        self.cpu_s = self.cpu_s.max(looked_up.unwrap_or_else(tree_cpu_time_s) - self.cpu_start_s);
-        self.totals()
+        self.cpu_s = self.cpu_s.max(looked_up.unwrap_or_else(|| self.tree.cpu_s()) - self.cpu_start_s);
+        let totals = self.remember();
+        self.history.push_cpu(totals.at_s, totals.cpu_s);
+        totals
     }
 
     /// Reads the counters. The CPU time of the process tree stands where it was, and for a while what is modelled from it:
     /// looking it up costs more than all counters do, and nothing is lost when it is done later.
     pub(crate) fn sample(&mut self) -> Totals {
+        // What is not looked at now stands still: the totals are then no point of the line between two readings.
+        let is_whole = self.sources.iter().all(Active::is_due);
         self.look(Active::is_due);
-        self.totals()
+        if is_whole { self.remember() } else { self.totals() }
     }
 
     fn look(&mut self, is_wanted: fn(&Active) -> bool) {
@@ -194,10 +235,44 @@ impl Meter {
         }
     }
 
+    fn remember(&mut self) -> Totals {
+        let totals = self.totals();
+        self.history.push(Point { totals, stepped_j: self.stepped_j() });
+        totals
+    }
+
+    /// Reads again only the counters that move in short steps, and gives the joules of their domains, in the order of
+    /// [`stepped_scales`](Self::stepped_scales).
+    pub(crate) fn poll(&mut self) -> Vec<f64> {
+        let at_s = self.at_s();
+        for active in self.sources.iter_mut().filter(|active| active.is_stepped() && !active.is_lost) {
+            // A source that is lost is told of by the next reading, which finds it lost as well.
+            let _ = active.read(at_s, &mut self.caveats);
+        }
+        self.stepped_j()
+    }
+
+    /// The scales of the domains that [`poll`](Self::poll) reads.
+    pub(crate) fn stepped_scales(&self) -> Vec<(f64, f64)> {
+        self.stepped_domains().map(|(active, i)| active.source.domains()[i].scale).collect()
+    }
+
+    /// What was last read of the domains that [`poll`](Self::poll) reads, in joules since the session was opened.
+    fn stepped_j(&self) -> Vec<f64> {
+        self.stepped_domains().map(|(active, i)| active.reading.joules[i] - active.start.joules[i]).collect()
+    }
+
+    fn stepped_domains(&self) -> impl Iterator<Item = (&Active, usize)> {
+        self.sources.iter().filter(|active| active.is_stepped()).flat_map(|active| {
+            let domains = active.source.domains().iter().enumerate();
+            domains.filter(|(_, domain)| domain.place == Place::Root).map(move |(i, _)| (active, i))
+        })
+    }
+
     fn lose(&mut self, name: &str, why: &str) {
         let uncovered = !self.covers(Covers::Processor);
         let replaced = if uncovered && self.has_fallback {
-            self.join(Box::new(Model::of_this_machine()), Covers::Processor);
+            self.join(Box::new(Model::of(self.tree)), Covers::Processor);
             "the model counts from here on"
         } else {
             "its energy is missing from here on"
@@ -309,6 +384,13 @@ impl Active {
 
     fn is_failing(&self) -> bool {
         self.is_lost || self.failing_since.is_some()
+    }
+
+    /// Whether its counters move in steps of about a millisecond, short enough to be waited for: those of processors
+    /// do. GPUs take longer, and the model knows every moment.
+    fn is_stepped(&self) -> bool {
+        let is_measured = self.source.domains().iter().all(|domain| domain.method == Method::Measured);
+        self.covers == Covers::Processor && is_measured
     }
 
     /// Takes a reading, or says why there will be none any more.

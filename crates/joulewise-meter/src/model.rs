@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use crate::energy::Method;
 use crate::load::Load;
-use crate::process::tree_cpu_time_s;
+use crate::process::Tree;
 use crate::processor::Family;
 use crate::source::{Domain, Place, ReadError, Reading, Source};
 
@@ -36,6 +36,7 @@ pub struct Model {
     family: Family,
     domains: [Domain; 1],
     load: Lately,
+    tree: Tree,
     cpu_s: f64,
     joules: f64,
 }
@@ -43,7 +44,12 @@ pub struct Model {
 impl Model {
     /// A model of the processor that this process runs on.
     pub fn of_this_machine() -> Self {
-        Self::new(Family::of_this_machine())
+        Self::of(Tree::OWN)
+    }
+
+    /// A model of the processor that this process runs on, for a tree of processes.
+    pub(crate) fn of(tree: Tree) -> Self {
+        Self { cpu_s: tree.cpu_s(), tree, ..Self::new(Family::of_this_machine()) }
     }
 
     /// A model with the watts of that family.
@@ -54,7 +60,14 @@ impl Model {
             method: Method::Modelled,
             scale: family.scale,
         };
-        Self { family, domains: [cpu], load: Lately::new(), cpu_s: tree_cpu_time_s(), joules: 0.0 }
+        Self {
+            family,
+            domains: [cpu],
+            load: Lately::new(),
+            tree: Tree::OWN,
+            cpu_s: Tree::OWN.cpu_s(),
+            joules: 0.0,
+        }
     }
 
     /// The row of the table in use.
@@ -83,7 +96,7 @@ impl Source for Model {
     fn read(&mut self, into: &mut Reading) -> Result<(), ReadError> {
         into.at = Instant::now();
         let busy = self.load.busy_share(into.at);
-        let cpu_s = tree_cpu_time_s();
+        let cpu_s = self.tree.cpu_s();
         self.charge(cpu_s, busy);
         into.tree_cpu_s = Some(cpu_s);
         into.joules[0] = self.joules;

@@ -10,6 +10,8 @@ use crate::sys;
 
 /// Receives the lines.
 pub(crate) type OnLine<'a> = Box<dyn FnMut(Stream, &str) + 'a>;
+/// Receives standard output as it comes, and says whether there is a use for more.
+pub(crate) type OnStdout<'a> = Box<dyn FnMut(&[u8]) -> bool + 'a>;
 
 /// Which stream a line came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +26,19 @@ pub enum Stream {
 pub(crate) struct Output<'a> {
     pipes: Vec<(Stream, Lines)>,
     on_line: Option<OnLine<'a>>,
+    bytes: Option<(Bytes, OnStdout<'a>)>,
 }
 
 impl<'a> Output<'a> {
-    pub(crate) fn of(child: &mut Child, on_line: Option<OnLine<'a>>) -> io::Result<Self> {
+    pub(crate) fn of(
+        child: &mut Child,
+        on_line: Option<OnLine<'a>>,
+        on_stdout: Option<OnStdout<'a>>,
+    ) -> io::Result<Self> {
+        let mut bytes = None;
+        if let (Some(on_stdout), Some(stdout)) = (on_stdout, child.stdout.take_if(|_| on_line.is_none())) {
+            bytes = Some((Bytes::of(OwnedFd::from(stdout))?, on_stdout));
+        }
         let mut pipes = Vec::new();
         if let Some(stdout) = child.stdout.take() {
             pipes.push((Stream::Stdout, Lines::of(OwnedFd::from(stdout))?));
@@ -35,21 +46,25 @@ impl<'a> Output<'a> {
         if let Some(stderr) = child.stderr.take() {
             pipes.push((Stream::Stderr, Lines::of(OwnedFd::from(stderr))?));
         }
-        Ok(Self { pipes, on_line })
+        Ok(Self { pipes, on_line, bytes })
     }
 
     /// Waits for output or for the end.
     pub(crate) fn wait(&self, pidfd: Option<&OwnedFd>, at_most: Option<Duration>) {
         let pipes =
             self.pipes.iter().filter(|(_, lines)| !lines.is_over).map(|(_, lines)| lines.pipe.as_raw_fd());
-        let fds: Vec<i32> = pidfd.map(AsRawFd::as_raw_fd).into_iter().chain(pipes).collect();
+        let bytes = self.bytes.iter().filter_map(|(bytes, _)| bytes.pipe.as_ref().map(AsRawFd::as_raw_fd));
+        let fds: Vec<i32> = pidfd.map(AsRawFd::as_raw_fd).into_iter().chain(pipes).chain(bytes).collect();
         // Rounded up, or the last millisecond would be spent in a busy loop.
         let timeout_ms = at_most.map(|time| (time.as_millis() + 1).min(i32::MAX as u128) as i32);
         sys::wait_readable(&fds, timeout_ms);
     }
 
-    /// Hands over the lines that are there.
+    /// Hands over what is there.
     pub(crate) fn drain(&mut self) {
+        if let Some((bytes, on_stdout)) = &mut self.bytes {
+            bytes.read(on_stdout);
+        }
         let Some(on_line) = &mut self.on_line else { return };
         for (stream, lines) in &mut self.pipes {
             lines.read(&mut |line| on_line(*stream, line));
@@ -62,6 +77,37 @@ impl<'a> Output<'a> {
         let Some(on_line) = &mut self.on_line else { return };
         for (stream, lines) in &mut self.pipes {
             lines.end(&mut |line| on_line(*stream, line));
+        }
+    }
+}
+
+/// A pipe whose bytes are handed over as they are.
+struct Bytes {
+    /// `None` once it is over, or nobody wants more of it: its writer is then told so by the kernel.
+    pipe: Option<File>,
+}
+
+impl Bytes {
+    fn of(pipe: OwnedFd) -> io::Result<Self> {
+        sys::set_nonblocking(&pipe)?;
+        Ok(Self { pipe: Some(File::from(pipe)) })
+    }
+
+    fn read(&mut self, hand_over: &mut dyn FnMut(&[u8]) -> bool) {
+        let mut chunk = [0; 8192];
+        // More than a pipe holds, but not for ever: whoever runs the program has other things to look at.
+        for _ in 0..64 {
+            let Some(pipe) = &mut self.pipe else { return };
+            let goes_on = match pipe.read(&mut chunk) {
+                Ok(0) => false,
+                Ok(length) => hand_over(&chunk[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => false,
+            };
+            if !goes_on {
+                self.pipe = None;
+            }
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use crate::cgroup::Cgroup;
 use crate::sys;
@@ -20,6 +23,64 @@ pub fn cpu_time_s() -> f64 {
 /// (see [`Command`](crate::command::Command)). One that its parent never waits for is lost when it ends, unless this
 /// process is alone in a control group.
 pub fn tree_cpu_time_s() -> f64 {
+    Tree::OWN.cpu_s()
+}
+
+/// A process and all its descendants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tree {
+    /// `None` for this process.
+    root: Option<i32>,
+}
+
+impl Tree {
+    /// This process and its descendants.
+    pub(crate) const OWN: Self = Self { root: None };
+
+    /// Another process and its descendants.
+    pub(crate) fn of(pid: i32) -> Self {
+        Self { root: Some(pid) }
+    }
+
+    /// CPU time of those that are running and of those that were waited for, in seconds.
+    pub(crate) fn cpu_s(self) -> f64 {
+        match self.root {
+            None => own_tree_cpu_s(),
+            Some(root) => {
+                cpu_s_of_branch(root) + descendants(root).into_iter().map(cpu_s_of_branch).sum::<f64>()
+            }
+        }
+    }
+}
+
+/// Whether there is a process of that number.
+pub fn exists(pid: i32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Waits until a process, which need not be a child, has ended.
+pub fn wait_for_end(pid: i32) {
+    while exists(pid) {
+        match sys::pidfd(pid) {
+            Some(pidfd) => sys::wait_readable_at_most(pidfd.as_raw_fd(), None),
+            None => thread::sleep(LOOK_AGAIN),
+        }
+        // It is gone for good once its parent has waited for it, but it uses nothing any more.
+        if read_proc(format!("/proc/{pid}/stat")).is_none_or(|stat| is_over(&stat)) {
+            return;
+        }
+    }
+}
+
+/// How soon the end of a process is noticed on a kernel that cannot tell it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Whether a process has ended and only waits for its parent, from the text of its `/proc/PID/stat`.
+fn is_over(stat: &str) -> bool {
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+fn own_tree_cpu_s() -> f64 {
     // Descendants are counted after those waited for: one that ends in between is missed now and found at the
     // next reading, where the other order would count it twice.
     let ended = || sys::own_cpu_s() + sys::reaped_cpu_s();
@@ -27,9 +88,9 @@ pub fn tree_cpu_time_s() -> f64 {
     if let Some(in_group_s) = group_cpu_s() {
         return in_group_s.max(ended());
     }
-    let ended_s = ended();
+    let (ended_s, own) = (ended(), std::process::id() as i32);
     let running: f64 =
-        if sys::has_children() { descendants().into_iter().map(cpu_s_of_branch).sum() } else { 0.0 };
+        if sys::has_children() { descendants(own).into_iter().map(cpu_s_of_branch).sum() } else { 0.0 };
     ended_s + running
 }
 
@@ -62,10 +123,10 @@ fn waited_for_ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-/// All processes below this one that still exist.
-fn descendants() -> Vec<i32> {
+/// All processes below that one that still exist.
+fn descendants(root: i32) -> Vec<i32> {
     let mut found: Vec<i32> = Vec::new();
-    let mut next = children(std::process::id() as i32);
+    let mut next = children(root);
     while let Some(pid) = next.pop() {
         // A process that is moved to another parent while we look could appear twice.
         if !found.contains(&pid) {
@@ -145,11 +206,35 @@ mod tests {
         assert!(sys::reaped_cpu_s() > 0.0);
     }
 
+    /// More than the kernel ever gives to a process.
+    const NOBODY: i32 = (1 << 22) + 1;
+
+    #[test]
+    fn another_tree_counts_what_runs_in_it_and_what_it_waited_for() {
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("sh -c '{SPIN}'; echo done; read line")])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id() as i32;
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+            .unwrap();
+        assert!(Tree::of(pid).cpu_s() > 0.03);
+        assert!(exists(pid) && !exists(NOBODY));
+        drop(child.stdin.take());
+        wait_for_end(pid);
+        child.wait().unwrap();
+        assert_eq!(Tree::of(NOBODY).cpu_s(), 0.0);
+    }
+
     #[test]
     fn the_name_of_a_process_may_hold_anything() {
         let stat = "42 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 30 12 20 0 1 0";
         assert_eq!(waited_for_ticks(stat), Some(42));
         assert_eq!(waited_for_ticks("42 (x"), None);
         assert_eq!(waited_for_ticks(""), None);
+        assert!(is_over("42 (a) R) Z 1 2") && !is_over("42 (a) Z) R 1 2") && !is_over(""));
     }
 }

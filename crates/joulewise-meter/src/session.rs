@@ -14,6 +14,7 @@ use crate::energy::Energy;
 use crate::event::{Caveat, EventKind, Observer};
 use crate::meter::{Covers, Meter, Totals};
 use crate::model::Model;
+use crate::process::Tree;
 use crate::sampler::Sampler;
 use crate::shared::{Shared, lock};
 use crate::source::Source;
@@ -53,6 +54,7 @@ impl Error {
 pub struct Builder {
     sysfs_root: PathBuf,
     interval: Duration,
+    tree: Tree,
     is_strict: bool,
     sources: Vec<Box<dyn Source>>,
     observers: Vec<Box<dyn Observer + Send>>,
@@ -68,6 +70,12 @@ impl Builder {
     /// How often the sampling thread reads all sources. Default: 100 ms. Counters that wrap sooner are read sooner.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
+        self
+    }
+
+    /// Counts the CPU time of that process and of its descendants. Default: this process.
+    pub fn process(mut self, pid: i32) -> Self {
+        self.tree = Tree::of(pid);
         self
     }
 
@@ -92,7 +100,7 @@ impl Builder {
     /// Opens the sources and starts the sampling thread.
     pub fn open(self) -> Result<Session, Error> {
         let is_discovering = self.sources.is_empty();
-        let mut meter = Meter::new(is_discovering);
+        let mut meter = Meter::new(self.tree, is_discovering);
         let mut tick = self.interval;
         if is_discovering {
             let guard = join_processor(&mut meter, &self.sysfs_root, self.is_strict)?;
@@ -130,7 +138,7 @@ fn join_processor(meter: &mut Meter, sysfs: &Path, is_strict: bool) -> Result<Du
     let has_refused = !found.caveats.is_empty();
     meter.caveats.extend(found.caveats);
     let Some(source) = found.source else {
-        let model = Model::of_this_machine();
+        let model = Model::of(meter.tree);
         let (low, high) = model.family().scale;
         let hint = match (has_refused, model.family().is_known()) {
             (true, _) => "make the counters readable",
@@ -212,6 +220,7 @@ impl Session {
         Builder {
             sysfs_root: env::var_os("JOULEWISE_SYSFS").map_or_else(|| PathBuf::from("/sys"), PathBuf::from),
             interval: Duration::from_millis(100),
+            tree: Tree::OWN,
             is_strict: false,
             sources: Vec::new(),
             observers: Vec::new(),
@@ -330,6 +339,10 @@ impl Session {
         self.shared.emit(EventKind::Finished);
         summary.caveats = std::mem::take(&mut self.shared.books().told);
         summary
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     fn stop_sampling(&mut self) {

@@ -6,6 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 /// CPU time of this process in all its threads, user and system, in seconds.
 pub(crate) fn own_cpu_s() -> f64 {
@@ -30,6 +31,27 @@ fn clock_s(clock: libc::clockid_t) -> Option<f64> {
     // SAFETY: the kernel fills the struct that the pointer leads to; it is read only after success.
     let time = unsafe { (libc::clock_gettime(clock, time.as_mut_ptr()) == 0).then(|| time.assume_init()) }?;
     Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+}
+
+/// CPU time of the thread that asks, in seconds.
+pub(crate) fn thread_cpu_s() -> f64 {
+    clock_s(libc::CLOCK_THREAD_CPUTIME_ID).unwrap_or(0.0)
+}
+
+/// Nanoseconds of a clock that all processes share, since some moment in the past.
+pub(crate) fn monotonic_ns() -> u64 {
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: the kernel fills the struct that the pointer leads to; it is read only after success.
+    let time = unsafe {
+        (libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr()) == 0).then(|| time.assume_init())
+    };
+    time.map_or(0, |time| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+/// Waits of the thread that asks end on time, where the kernel would else gather them within 50 µs.
+pub(crate) fn sharpen_timers() {
+    // SAFETY: the call takes no pointer.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
 }
 
 /// CPU time of all descendants that were waited for, in seconds.
@@ -186,6 +208,18 @@ pub(crate) fn wait_readable(fds: &[i32], timeout_ms: Option<i32>) {
         fds.iter().map(|&fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect();
     // SAFETY: the pointer and the length are those of one vector. Errors only end the wait early.
     unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, timeout_ms.unwrap_or(-1)) };
+}
+
+/// Waits until the descriptor is readable or closed, a signal arrives, or the time is over (`None`: for ever).
+pub(crate) fn wait_readable_at_most(fd: i32, at_most: Option<Duration>) {
+    let mut polled = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let timeout = at_most.map(|time| libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
+    });
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: both pointers lead to structs that outlive the call. Errors only end the wait early.
+    unsafe { libc::ppoll(&raw mut polled, 1, timeout, std::ptr::null()) };
 }
 
 /// Makes reads from the descriptor return instead of waiting.

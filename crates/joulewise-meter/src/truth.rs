@@ -10,6 +10,7 @@ use crate::counter::{Counter, Step};
 use crate::energy::Method;
 use crate::event::Caveat;
 use crate::meter::{Covers, Meter};
+use crate::process::Tree;
 use crate::source::{Domain, Place, ReadError, Reading, Source};
 
 /// More than the simulated machine draws.
@@ -159,7 +160,7 @@ struct Told {
 
 fn tell(story: &Story) -> Told {
     let clock_s = Arc::new(Mutex::new(0.0));
-    let mut meter = Meter::new(false);
+    let mut meter = Meter::new(Tree::OWN, false);
     meter.join(Box::new(Simulated::new(story, Arc::clone(&clock_s))), Covers::Processor);
     let start = meter.sample();
     let mut end = start;
