@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use joulewise::commands::attach::Attach;
 use joulewise::commands::bench::Bench;
 use joulewise::commands::compare::Compare;
 use joulewise::commands::data::Data;
@@ -14,6 +15,7 @@ use joulewise::commands::practice::Practice;
 use joulewise::commands::predict::Predict;
 use joulewise::commands::report::Report;
 use joulewise::commands::runs::Runs;
+use joulewise::commands::span::Span;
 use joulewise::{exit, hint};
 
 /// Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
@@ -30,6 +32,8 @@ enum Command {
     Measure(Measure),
     Compare(Compare),
     Doctor(Doctor),
+    Span(Span),
+    Attach(Attach),
     Bench(Bench),
     Predict(Predict),
     Data(Data),
@@ -46,6 +50,8 @@ impl Command {
             Self::Measure(measure) => measure.run(),
             Self::Compare(compare) => compare.run(),
             Self::Doctor(doctor) => doctor.run(),
+            Self::Span(span) => span.run(),
+            Self::Attach(attach) => attach.run(),
             Self::Bench(bench) => bench.run(),
             Self::Predict(predict) => predict.run(),
             Self::Data(data) => data.run(),

@@ -3,6 +3,7 @@
 //! stdout carries data and stderr everything else; a command ends in an exit code of [`crate::exit`] or in an
 //! error that `main` prints with its hints.
 
+pub mod attach;
 pub mod bench;
 pub mod compare;
 pub mod data;
@@ -14,3 +15,4 @@ pub mod practice;
 pub mod predict;
 pub mod report;
 pub mod runs;
+pub mod span;

@@ -13,6 +13,7 @@ use super::format::Format;
 use super::format::energibridge::Series;
 use super::idle;
 use super::live::Live;
+use super::spans::Spans;
 use super::watch::Watch;
 use crate::exit;
 
@@ -21,6 +22,7 @@ pub(super) struct Execution<'a> {
     measure: &'a Measure,
     session: &'a Session,
     signals: &'a Signals,
+    spans: &'a Spans<'a>,
 }
 
 /// One run of the command.
@@ -54,8 +56,13 @@ impl From<command::Error> for Ended {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(measure: &'a Measure, session: &'a Session, signals: &'a Signals) -> Self {
-        Self { measure, session, signals }
+    pub(super) fn new(
+        measure: &'a Measure,
+        session: &'a Session,
+        signals: &'a Signals,
+        spans: &'a Spans<'a>,
+    ) -> Self {
+        Self { measure, session, signals, spans }
     }
 
     /// Everything in its order. A run that fails is the last one.
@@ -78,8 +85,9 @@ impl<'a> Execution<'a> {
         while runs.len() < self.measure.repeat as usize {
             self.prepare()?;
             let started = Timestamp::now();
-            let (outcome, usage) = watch.during(|| self.command().run());
+            let (outcome, usage) = watch.during(|| self.spans.of(self.command()).run());
             let outcome = outcome?;
+            self.spans.end_open();
             runs.push(Run { started, outcome, usage });
             if outcome.code != exit::OK || self.signals.asked_to_end().is_some() {
                 break;

@@ -1,7 +1,7 @@
 //! What was measured, as the machine-readable result holds it.
 
 use joulewise_meter::carbon::Footprint;
-use joulewise_meter::{Caveat, DomainUsage, Energy, Shares, Summary};
+use joulewise_meter::{Caveat, DomainUsage, Energy, Shares, SpanTotal, Summary};
 use serde::Serialize;
 
 use super::attribution::Attribution;
@@ -43,6 +43,8 @@ pub(super) struct Measurement {
     pub(super) scope: String,
     pub(super) sources: Vec<String>,
     pub(super) caveats: Vec<Caveat>,
+    /// Over all runs.
+    pub(super) spans: Vec<SpanTotal>,
 }
 
 /// One run.
@@ -69,7 +71,13 @@ pub(super) struct Repeat {
 }
 
 impl Measurement {
-    pub(super) fn new(measure: &Measure, runs: Runs, summary: Summary, carbon: Option<Factors>) -> Self {
+    pub(super) fn new(
+        measure: &Measure,
+        runs: Runs,
+        spans: Vec<SpanTotal>,
+        summary: Summary,
+        carbon: Option<Factors>,
+    ) -> Self {
         let Runs { each: runs, division, idle, .. } = runs;
         let count = runs.len() as f64;
         let mean = |of: fn(&Run) -> f64| runs.iter().map(of).sum::<f64>() / count;
@@ -106,6 +114,7 @@ impl Measurement {
             scope: summary.scope,
             sources: summary.sources,
             caveats,
+            spans,
         }
     }
 }

@@ -8,7 +8,9 @@ mod execution;
 mod format;
 mod idle;
 mod live;
+mod markers;
 mod measurement;
+pub(super) mod spans;
 mod statistics;
 mod summary;
 mod watch;
@@ -30,7 +32,9 @@ use destination::Destination;
 use execution::{Ended, Execution};
 use format::Format;
 use format::energibridge::Series;
+use markers::SpanPattern;
 use measurement::Measurement;
+use spans::Spans;
 
 /// Measure the energy of a command.
 ///
@@ -75,13 +79,19 @@ pub struct Measure {
     /// Exit with 3 where the command worked and anything limits what the numbers mean
     #[arg(long)]
     pub strict: bool,
+    /// Take lines of the command's stdout for edges of spans: the group `begin` or `end` of the pattern names them
+    #[arg(long, value_name = "REGEX", value_parser = SpanPattern::parse)]
+    span_pattern: Vec<SpanPattern>,
+    /// Listen for spans at a socket with this path, instead of one in a temporary folder
+    #[arg(long, value_name = "PATH")]
+    pub span_socket: Option<PathBuf>,
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     pub command: Vec<OsString>,
 }
 
 /// A time as people write it.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     duration(text)
         .filter(|time| *time >= Duration::from_millis(1))
         .ok_or_else(|| "expected a time of at least 1ms, as in \"10ms\", \"1s\" or \"1min30s\"".to_owned())
@@ -95,7 +105,8 @@ impl Measure {
         let destination = self.output.as_deref().map(Destination::open).transpose()?;
         let signals = Signals::hold();
         let session = Session::builder().interval(self.interval).open()?;
-        let mut runs = match Execution::new(&self, &session, &signals).run() {
+        let spans = Spans::listen(&session, self.span_socket.as_deref(), &self.span_pattern)?;
+        let mut runs = match Execution::new(&self, &session, &signals, &spans).run() {
             Ok(runs) => runs,
             Err(Ended { code, error }) => {
                 if let Some(error) = error {
@@ -105,7 +116,8 @@ impl Measure {
             }
         };
         let series = runs.series.take();
-        let measurement = Measurement::new(&self, runs, session.finish(), carbon);
+        let spans = spans.finish();
+        let measurement = Measurement::new(&self, runs, spans, session.finish(), carbon);
         // The command's exit code is worth more than a summary that nobody reads.
         let _ = measurement.summarise(&mut io::stderr().lock());
         let told = self.tell(&measurement, series.as_ref(), destination);

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use joulewise_meter::{Grams, Joules, Seconds, Watts};
 
 use super::measurement::Measurement;
+use super::spans;
 
 /// Below this share of the energy, what is assumed is not worth a line.
 const NOTHING: f64 = 1e-6;
@@ -30,7 +31,7 @@ impl Measurement {
         for line in lines {
             writeln!(out, "           {line}")?;
         }
-        Ok(())
+        spans::write(&self.spans, self.runs.len(), out)
     }
 
     fn repetition(&self) -> Option<String> {

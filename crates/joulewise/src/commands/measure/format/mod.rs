@@ -135,6 +135,7 @@ mod tests {
             scope: "whole machine, CPU and memory, measured".to_owned(),
             sources: vec!["powercap: package-0, dram-0".to_owned()],
             caveats: vec![Caveat::new("counter-reset", "the counter was set back", "measure again")],
+            spans: Vec::new(),
         }
     }
 
