@@ -7,6 +7,7 @@ use joulewise_kernels::isa::{ISA_VARIABLE, Isa};
 use serde_json::Value;
 
 use crate::process::{cargo, command, output, say, show};
+use crate::wheel;
 
 /// Runs every check; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -24,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
             show(command)?;
         }
     }
+    wheel::test()?;
     deny()
 }
 

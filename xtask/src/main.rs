@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask ci | verify | bench train`.
+//! Development tasks: `cargo xtask ci | wheel | verify | bench train`.
 
 mod bench_train;
 mod ci;
@@ -6,6 +6,7 @@ mod process;
 mod results;
 mod venv;
 mod verify;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ struct Cli {
 enum Task {
     /// What every change must pass: format, lints, documentation, tests on every instruction set.
     Ci,
+    /// The Python wheel, built and tested as `ci` does.
+    Wheel,
     /// What is too long for `ci`; keeps its output under benches/results/.
     Verify(verify::Options),
     /// Side-by-side comparisons with peers; keep their output under benches/results/.
@@ -39,6 +42,7 @@ enum Bench {
 fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Ci => ci::run(),
+        Task::Wheel => wheel::test(),
         Task::Verify(options) => verify::run(&options),
         Task::Bench(Bench::Train(options)) => bench_train::run(&options),
     };

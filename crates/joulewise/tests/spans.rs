@@ -1,7 +1,8 @@
 //! Spans of a command that `joulewise measure` runs, seen from outside.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -112,4 +113,44 @@ fn a_socket_may_have_a_place_of_its_own() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.starts_with("error: cannot listen for spans at no/such/place: "), "{said}");
     assert!(!folder.path().join("ran").exists());
+}
+
+#[test]
+fn a_process_that_runs_already_can_be_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let spin = "read line; i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
+    let mut process = Command::new("sh").args(["-c", spin]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = process.id().to_string();
+    let meter = Command::new(env!("CARGO_BIN_EXE_joulewise"))
+        .args(["attach", &pid, "--json", "--span-socket", "here"])
+        .env("JOULEWISE_SYSFS", folder.path())
+        .env("CUDA_VISIBLE_DEVICES", "")
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !folder.path().join("here").exists() {
+        std::thread::yield_now();
+    }
+    let span = |edge| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_joulewise"));
+        command.args(["span", edge, "spin"]).env("JOULEWISE_SPANS", folder.path().join("here"));
+        assert!(command.status().unwrap().success());
+    };
+    span("begin");
+    process.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    // It is there to be looked at until somebody waits for it.
+    let output = meter.wait_with_output().unwrap();
+    process.wait().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["process"].to_string(), pid);
+    assert_eq!(names(&json), [("spin", 1, 1)]);
+    assert!(json["cpu_s"].as_f64().unwrap() > 0.01, "{json}");
+    assert!(output.stderr.starts_with(b"joulewise: "));
+
+    let refused = joulewise(folder.path(), &["attach", "4194304"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stderr.starts_with(b"error: there is no process 4194304\n"));
 }

@@ -1,0 +1,22 @@
+"""Say where the joules of a Python program go.
+
+Run the program with ``joulewise measure -- python train.py``, and name stretches of it:
+
+    with joulewise.span("epoch"):
+        ...
+
+In a notebook, meter the process itself:
+
+    with joulewise.Session() as session:
+        ...
+    session.report
+
+``joulewise.load`` reads what runs and measurements have left. The callbacks for training loops are in
+``joulewise.pytorch``, ``joulewise.lightning`` and ``joulewise.huggingface``, to be imported by name.
+"""
+
+from ._load import Run, load
+from ._session import Report, Session
+from ._span import is_measured, measured, span
+
+__all__ = ["Report", "Run", "Session", "is_measured", "load", "measured", "span"]
