@@ -131,6 +131,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const SHARE_OF_CPU: f64 = 0.05;
 /// What they may take at once, in seconds of CPU time.
 const HEAD_START_S: f64 = 0.1;
+/// More datagrams than a queue usually holds.
+const MOST_AT_ONCE: usize = 1000;
 /// Longer than what senders put together.
 const LONGEST_DATAGRAM: usize = 1 << 16;
 
@@ -179,10 +181,12 @@ impl Listening {
         }
     }
 
-    /// Takes in the messages that are there; says whether there were any.
+    /// Takes in the messages that are there; says whether any of them is worth a reading.
     fn receive(&mut self, datagram: &mut [u8]) -> bool {
         let before = self.edges;
-        while let Ok(length) = self.socket.recv(datagram) {
+        // Whoever sends without end does not keep this from anything else.
+        for _ in 0..MOST_AT_ONCE {
+            let Ok(length) = self.socket.recv(datagram) else { break };
             for line in String::from_utf8_lossy(&datagram[..length]).lines() {
                 let Some(Message { sent_ns, edge }) = Message::parse(line) else {
                     self.garbled += 1;
@@ -192,7 +196,8 @@ impl Listening {
                 let now_ns = sys::monotonic_ns();
                 let sent_ns = if (self.zero_ns..=now_ns).contains(&sent_ns) { sent_ns } else { now_ns };
                 let at_s = sent_ns.saturating_sub(self.zero_ns) as f64 * 1e-9;
-                self.edges += 1;
+                // The end of what a program left open says nothing that is worth a reading of its own.
+                self.edges += u64::from(edge != Edge::EndOpen);
                 self.pending.push_back(Pending { at_s, edge, shown: Vec::new() });
             }
         }
