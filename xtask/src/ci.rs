@@ -67,7 +67,7 @@ fn unforced() -> impl Iterator<Item = Isa> {
     Isa::available().filter(|&isa| isa != Isa::detect())
 }
 
-/// Licences, advisories and sources of the dependencies, where cargo-deny is installed.
+/// Licences and sources of the dependencies, where cargo-deny is installed.
 fn deny() -> Result<()> {
     if output(command("cargo-deny", ["--version"])).is_ok_and(|version| version.status.success()) {
         // Not the advisories: their database is elsewhere, and what is new in it is no fault of a change.
