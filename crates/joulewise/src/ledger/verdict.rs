@@ -96,7 +96,10 @@ fn knee_clause(result: &RunResult, best: &Candidate) -> String {
 fn straight_front(result: &RunResult) -> String {
     match &result.front()[..] {
         [cheap, .., dear] => {
-            format!("; the front has no knee: only `{}` and `{}` are on it", cheap.name, dear.name)
+            format!(
+                "; only `{}` and `{}` are on the judged front of what holds, which has no knee",
+                cheap.name, dear.name
+            )
         }
         [only] => {
             format!("; the front has no knee: nothing holds beside `{}` that it does not beat", only.name)
@@ -123,7 +126,9 @@ mod tests {
         let mut result = fixture::result();
         result.candidates.retain(|candidate| candidate.name == "quantise");
         assert!(
-            verdict(&result).contains("no knee: only `quantise` and `baseline` are on it"),
+            verdict(&result).contains(
+                "only `quantise` and `baseline` are on the judged front of what holds, which has no knee"
+            ),
             "{}",
             verdict(&result)
         );

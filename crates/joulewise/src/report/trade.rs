@@ -26,7 +26,8 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
         "trade",
         &format!("{} against {} per inference", result.metric, if modelled { "CPU time" } else { "energy" }),
         &format!(
-            "Up and to the left is better. The line is the Pareto front, which no model beats in both respects.{knee}"
+            "Up and to the left is better. The line is the Pareto front of the values shown, of what holds and what drops: no \
+             model beats it in both respects.{knee}"
         ),
     )?;
     let mut marks: Vec<Mark> = models.iter().map(|model| mark(result, model, modelled)).collect();
