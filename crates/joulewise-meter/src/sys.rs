@@ -27,10 +27,14 @@ pub(crate) fn suspended_s() -> f64 {
 }
 
 fn clock_s(clock: libc::clockid_t) -> Option<f64> {
+    let time = read_clock(clock)?;
+    Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+}
+
+fn read_clock(clock: libc::clockid_t) -> Option<libc::timespec> {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: the kernel fills the struct that the pointer leads to; it is read only after success.
-    let time = unsafe { (libc::clock_gettime(clock, time.as_mut_ptr()) == 0).then(|| time.assume_init()) }?;
-    Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+    unsafe { (libc::clock_gettime(clock, time.as_mut_ptr()) == 0).then(|| time.assume_init()) }
 }
 
 /// CPU time of the thread that asks, in seconds.
@@ -40,12 +44,8 @@ pub(crate) fn thread_cpu_s() -> f64 {
 
 /// Nanoseconds of a clock that all processes share, since some moment in the past.
 pub(crate) fn monotonic_ns() -> u64 {
-    let mut time = MaybeUninit::<libc::timespec>::uninit();
-    // SAFETY: the kernel fills the struct that the pointer leads to; it is read only after success.
-    let time = unsafe {
-        (libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr()) == 0).then(|| time.assume_init())
-    };
-    time.map_or(0, |time| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+    read_clock(libc::CLOCK_MONOTONIC)
+        .map_or(0, |time| time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
 /// Waits of the thread that asks end on time, where the kernel would else gather them within 50 µs.

@@ -114,23 +114,24 @@ fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>
         ));
     };
     let failed = |error: anyhow::Error| Setback::Failed(format!("{error:#}"));
+    let (examples, load) = cx.stage("load-examples", &[], |_| source.load().map_err(failed))?;
     let mut candidates = Vec::new();
     for (name, method) in [("coreset", Method::Coreset), ("random", Method::Random)] {
         let file = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name(name)).with_extension("npy"));
         let seed = cx.seed;
-        let ((selection, file), select) = cx.stage(&format!("select-{name}"), &[], |_| {
-            let examples = source.load().map_err(failed)?;
+        let ((selection, file), select) = cx.stage(&format!("select-{name}"), &[load], |_| {
             let selection = examples.select(method, (examples.len() as f64 * KEPT) as usize, seed);
             selection.write(&file).map_err(failed)?;
             Ok((selection, file))
         })?;
         let path = file.to_string_lossy().into_owned();
-        let examples = selection.indices.len() as f64 / selection.of as f64;
+        let share = selection.indices.len() as f64 / selection.of as f64;
         let values = Values::from([(Placeholder::Subset, path)]);
-        let variation = Variation { values, examples };
+        let variation = Variation { values, examples: share };
         let stage = format!("train-on-{name}");
         let mut made = command::retrain("data-subset", &stage, &[select], task, &variation, cx);
         if let Ok(candidate) = &mut made {
+            candidate.made_by(load);
             candidate.made_by(select);
             candidate.note("examples", format!("{} of {}", selection.indices.len(), selection.of));
             candidate.note("duplicates left out", selection.duplicates.to_string());
