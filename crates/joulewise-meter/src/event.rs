@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::energy::Energy;
+use crate::spans::SpanTotal;
 
 /// Something that happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,11 +41,17 @@ pub enum EventKind {
         cpu_s: f64,
         /// From open to close, in seconds.
         wall_s: f64,
+        /// What programs told of as parts of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        spans: Vec<SpanTotal>,
     },
     /// A free span ended.
     SpanClosed {
         /// Chosen by the caller.
         name: String,
+        /// The innermost stage that was open as it began to be listened for.
+        #[serde(default)]
+        stage: Option<u32>,
         /// From open to close.
         energy: Energy,
         /// CPU time of the process tree, in seconds.

@@ -70,6 +70,7 @@ impl Shared {
                 energy: stage.energy,
                 cpu_s: stage.cpu_s,
                 wall_s: stage.wall_s,
+                spans: stage.spans.clone(),
             });
         }
     }

@@ -14,14 +14,18 @@ use crate::shared::Shared;
 pub struct Span {
     shared: Arc<Shared>,
     name: String,
+    stage: Option<u32>,
     opened: Totals,
     is_closed: bool,
 }
 
 impl Span {
     pub(crate) fn open(shared: Arc<Shared>, name: &str) -> Self {
-        let opened = shared.read();
-        Self { shared, name: name.to_owned(), opened, is_closed: false }
+        let (stage, opened) = {
+            let mut books = shared.books();
+            (books.stages.innermost(), books.meter.read())
+        };
+        Self { shared, name: name.to_owned(), stage, opened, is_closed: false }
     }
 
     /// What was used since the span was opened.
@@ -48,7 +52,8 @@ impl Span {
     fn end(&mut self) -> Energy {
         self.is_closed = true;
         let Snapshot { energy, cpu_s, wall_s } = self.so_far();
-        self.shared.emit(EventKind::SpanClosed { name: self.name.clone(), energy, cpu_s, wall_s });
+        let (name, stage) = (self.name.clone(), self.stage);
+        self.shared.emit(EventKind::SpanClosed { name, stage, energy, cpu_s, wall_s });
         energy
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::energy::{Energy, Estimate};
 use crate::meter::Totals;
+use crate::spans::SpanTotal;
 
 /// What a stage used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,10 @@ pub struct StageRecord {
     pub wall_s: f64,
     /// Stages whose product this one used.
     pub depends_on: Vec<u32>,
+    /// What programs told of as parts of it. Their joules are among those of the stage, and may be counted in several
+    /// spans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<SpanTotal>,
 }
 
 /// The open and the closed stages.
@@ -45,6 +50,7 @@ struct Open {
     opened: Totals,
     exclusive: Estimate,
     cpu_s: f64,
+    spans: Vec<SpanTotal>,
 }
 
 impl Stages {
@@ -69,7 +75,7 @@ impl Stages {
     /// Opens a stage inside the innermost one; gives its id and its parent's.
     pub(crate) fn open(&mut self, name: &str, depends_on: &[u32], now: Totals) -> (u32, Option<u32>) {
         self.settle(now);
-        let parent = self.open.last().map(|stage| stage.id);
+        let parent = self.innermost();
         let id = self.next_id;
         self.next_id += 1;
         self.open.push(Open {
@@ -79,6 +85,7 @@ impl Stages {
             opened: now,
             exclusive: Estimate::zero(),
             cpu_s: 0.0,
+            spans: Vec::new(),
         });
         (id, parent)
     }
@@ -90,16 +97,32 @@ impl Stages {
         let record = StageRecord {
             id: stage.id,
             name: stage.name,
-            parent: self.open.last().map(|parent| parent.id),
+            parent: self.innermost(),
             energy: stage.exclusive.energy(),
             inclusive: now.since(&stage.opened).energy(),
             cpu_s: stage.cpu_s,
             inclusive_cpu_s: now.cpu_s - stage.opened.cpu_s,
             wall_s: now.at_s - stage.opened.at_s,
             depends_on: stage.depends_on,
+            spans: stage.spans,
         };
         self.closed.push(record.clone());
         Some(record)
+    }
+
+    pub(crate) fn innermost(&self) -> Option<u32> {
+        self.open.last().map(|stage| stage.id)
+    }
+
+    /// Adds what programs told of as parts of a stage that is still open.
+    pub(crate) fn add_spans(&mut self, id: u32, spans: &[SpanTotal]) {
+        let Some(stage) = self.open.iter_mut().find(|stage| stage.id == id) else { return };
+        let before = stage.spans.len() as u32;
+        stage.spans.extend(spans.iter().map(|span| SpanTotal {
+            id: span.id + before,
+            parent: span.parent.map(|parent| parent + before),
+            ..span.clone()
+        }));
     }
 
     pub(crate) fn is_open(&self, id: u32) -> bool {

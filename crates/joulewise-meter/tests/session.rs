@@ -160,6 +160,9 @@ fn events_come_in_order() {
     dial.add(5.0);
     session.close_stage(stage);
     drop(session.span("rest"));
+    let outer = session.open_stage("outer", &[]);
+    drop(session.span("inside"));
+    session.close_stage(outer);
     session.finish();
     let events = events.lock().unwrap();
     assert!(events.windows(2).all(|pair| pair[0].at_s <= pair[1].at_s));
@@ -168,13 +171,23 @@ fn events_come_in_order() {
         .map(|event| match &event.kind {
             EventKind::StageOpened { name, .. } => format!("opened {name}"),
             EventKind::StageClosed { name, energy, .. } => format!("closed {name} {}", energy.value),
-            EventKind::SpanClosed { name, .. } => format!("span {name}"),
+            EventKind::SpanClosed { name, stage, .. } => format!("span {name} in {stage:?}"),
             EventKind::Progress { done, of, .. } => format!("{done} of {of}"),
             EventKind::Finished => "finished".to_owned(),
             other => format!("{other:?}"),
         })
         .collect();
-    assert_eq!(kinds, ["opened work", "1 of 2", "closed work 5", "span rest", "finished"]);
+    let expected = [
+        "opened work",
+        "1 of 2",
+        "closed work 5",
+        "span rest in None",
+        "opened outer",
+        "span inside in Some(2)",
+        "closed outer 0",
+        "finished",
+    ];
+    assert_eq!(kinds, expected);
 }
 
 #[test]

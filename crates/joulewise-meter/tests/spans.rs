@@ -92,6 +92,33 @@ fn spans_of_several_processes_nest_and_overlap() {
 }
 
 #[test]
+fn spans_are_parts_of_the_stage_in_which_they_were_listened_for() {
+    let dial = Dial::default();
+    let session = dial.session();
+    let stage = session.open_stage("train", &[]);
+    for name in ["first", "second"] {
+        let listener = SpanListener::open(&session).unwrap();
+        let sender = SpanSender::connect(listener.path(), "test").unwrap();
+        sender.begin(name).unwrap();
+        sender.begin("inner").unwrap();
+        dial.use_in(&session, 3.0);
+        sender.end("inner").unwrap();
+        dial.use_in(&session, 1.0);
+    }
+    let record = session.close_stage(stage);
+    let expected = [
+        ("first", None, 1, 1, 4.0),
+        ("inner", Some(1), 1, 0, 3.0),
+        ("second", None, 1, 1, 4.0),
+        ("inner", Some(3), 1, 0, 3.0),
+    ];
+    assert_eq!(seen(&record.spans), expected);
+    assert_eq!(record.spans.iter().map(|span| span.id).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let summary = session.finish();
+    assert_eq!((record.energy.value, summary.total.value), (8.0, 8.0), "spans are not added to their stage");
+}
+
+#[test]
 fn an_edge_is_where_its_sender_was_however_late_the_message() {
     let dial = Dial::default();
     let session = dial.session();

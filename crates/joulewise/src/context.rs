@@ -7,12 +7,13 @@ use joulewise_learn::Model;
 use joulewise_learn::train::{
     self, Control, Examples, Fitted, Hyperparameters, Split, Teacher, Tick, TrainError,
 };
-use joulewise_meter::{EventKind, Session, StageRecord};
+use joulewise_meter::{EventKind, Session, SpanListener, StageRecord};
 
 use crate::budget::Budget;
 use crate::costs::Costs;
 use crate::practice::Setback;
 use crate::task::graph::GraphTask;
+use crate::task::{self, Supervision};
 
 /// A practice's surroundings.
 pub struct Context<'a> {
@@ -82,6 +83,20 @@ impl Context<'_> {
         let entry = record.id;
         self.ledger.push(record);
         Ok((result?, entry))
+    }
+
+    /// As [`Context::stage`], where the user's commands do the work: the spans that they tell of are parts of the stage.
+    pub fn command_stage<T>(
+        &mut self,
+        name: &str,
+        depends_on: &[u32],
+        work: impl FnOnce(&mut Self, Supervision<'_>) -> Result<T, Setback>,
+    ) -> Result<(T, u32), Setback> {
+        self.stage(name, depends_on, |cx| {
+            let listener = task::listen(cx.session);
+            let spans = listener.as_ref().map(SpanListener::path);
+            work(cx, Supervision { cancel: cx.cancel, spans })
+        })
     }
 
     /// Trains `model` in a stage of its own, shows its epochs, and charges the budget.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use joulewise_meter::Caveat;
-use joulewise_meter::{Energy, Method};
+use joulewise_meter::spans::nested;
+use joulewise_meter::{Energy, Method, SpanTotal};
 use joulewise_tune::Direction;
 use serde::{Deserialize, Serialize};
 
@@ -275,6 +276,22 @@ pub struct Entry {
     pub wall_s: f64,
     /// Entries whose product this stage used.
     pub depends_on: Vec<u32>,
+    /// What the commands of this stage told of as parts of it. Their joules are among the stage's, so that they are not
+    /// added to the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<SpanTotal>,
+}
+
+impl Entry {
+    /// Its spans, each behind the one that it is nested in, with a name as in `epoch › step`.
+    pub fn named_spans(&self) -> impl Iterator<Item = (String, &SpanTotal)> {
+        let mut path = Vec::new();
+        nested(&self.spans).into_iter().map(move |(depth, span)| {
+            path.truncate(depth);
+            path.push(span.name.as_str());
+            (path.join(" › "), span)
+        })
+    }
 }
 
 /// The machine a run was made on.

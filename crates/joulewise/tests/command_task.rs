@@ -55,6 +55,7 @@ impl Project {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_joulewise"));
         command.current_dir(self.folder.path()).args(["improve", "recipe.toml", "--out", "runs"]).args(args);
+        command.env("JOULEWISE", env!("CARGO_BIN_EXE_joulewise"));
         command
     }
 
@@ -159,6 +160,58 @@ fn eval_stands_for_the_test_and_deploy_prices_inference() {
     }
     let ratio = &candidate(&result, "early-stopping")["cpu_ratio"];
     assert_eq!((ratio["low"].as_f64(), ratio["high"].as_f64()), (Some(1.0), Some(1.0)), "{ratio}");
+}
+
+/// Tells of spans, and leaves one of them open.
+const TALKATIVE: &str = r#"
+$JOULEWISE span begin training
+for epoch in 1 2; do
+    $JOULEWISE span begin epoch
+    awk 'BEGIN { for (i = 0; i < 300000; i++) work += i }'
+    $JOULEWISE span end epoch
+done
+echo weights > "$3"
+echo '{"accuracy": 0.9}'
+"#;
+
+#[test]
+fn spans_of_commands_are_parts_of_their_stages() {
+    let deploy = "$JOULEWISE span begin serve; echo '{\"inferences\": 500}'; $JOULEWISE span end serve";
+    let recipe = format!("{RECIPE}\n[deploy]\ncommand = 'sh deploy.sh'\n");
+    let project = Project::new(&recipe, TALKATIVE);
+    fs::write(project.folder.path().join("deploy.sh"), deploy).unwrap();
+    let result = project.result(&["--practices", "early-stopping,smaller-network"]);
+    assert_partition(&result);
+    let entries = result["ledger"]["entries"].as_array().unwrap();
+    let spans = |stage: &str| {
+        let entry = entries.iter().find(|entry| entry["stage"] == stage);
+        let entry = entry.unwrap_or_else(|| panic!("no {stage} in {entries:#?}"));
+        let spans = entry["spans"].as_array().unwrap().iter();
+        let seen = spans.map(|span| {
+            let inside = span["energy_j"]["value"].as_f64() <= entry["energy_j"]["value"].as_f64();
+            assert!(inside && span["energy_j"]["value"].as_f64() > Some(0.0), "{entry:#}");
+            let number = |key: &str| span[key].as_u64().unwrap_or_default();
+            (span["name"].as_str().unwrap(), number("parent"), number("count"), number("unclosed"))
+        });
+        seen.collect::<Vec<_>>()
+    };
+    assert_eq!(spans("baseline/train"), [("training", 0, 1, 1), ("epoch", 1, 2, 0)]);
+    assert_eq!(spans("baseline/deploy"), [("serve", 0, 1, 0)]);
+    let [(_, _, turns, 0)] = spans("benchmark-inference")[..] else { panic!("{entries:#?}") };
+    assert!(turns >= 6, "{turns}");
+
+    let run = project.runs().remove(0);
+    let events = fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let closed = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].take());
+    let closed = closed.filter(|kind| kind["type"] == "stage-closed" && kind["name"] == "baseline/train");
+    let closed: Vec<Value> = closed.collect();
+    assert_eq!(closed.len(), 1);
+    let entry = entries.iter().find(|entry| entry["stage"] == "baseline/train").unwrap();
+    assert_eq!(closed[0]["spans"], entry["spans"]);
+    assert!(fs::read_to_string(run.join("report.html")).unwrap().contains("training › epoch"));
+    let mut ledger = Command::new(env!("CARGO_BIN_EXE_joulewise"));
+    let shown = ledger.args(["ledger", "@last"]).current_dir(project.folder.path()).output().unwrap();
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("training › epoch"));
 }
 
 /// As TRAIN, with everything that a practice can change.

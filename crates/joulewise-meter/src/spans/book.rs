@@ -32,6 +32,25 @@ pub struct SpanTotal {
     pub wall_s: f64,
 }
 
+/// Those totals with their depths, each behind the one that it is nested in.
+pub fn nested(totals: &[SpanTotal]) -> Vec<(usize, &SpanTotal)> {
+    let mut inside: HashMap<Option<u32>, Vec<&SpanTotal>> = HashMap::new();
+    for total in totals.iter().rev() {
+        inside.entry(total.parent).or_default().push(total);
+    }
+    let mut of = |parent, depth| {
+        let inner = inside.remove(&parent).unwrap_or_default();
+        inner.into_iter().map(move |total| (depth, total)).collect::<Vec<_>>()
+    };
+    let mut found = Vec::with_capacity(totals.len());
+    let mut next = of(None, 0);
+    while let Some((depth, total)) = next.pop() {
+        found.push((depth, total));
+        next.extend(of(Some(total.id), depth + 1));
+    }
+    found
+}
+
 /// The open spans and the sums.
 #[derive(Default)]
 pub(super) struct Book {

@@ -22,6 +22,9 @@ use crate::shared::Shared;
 use crate::sys;
 
 /// Listens for spans from its opening to its [`finish`](Self::finish).
+///
+/// Where a stage is open as it is opened, the spans are parts of the innermost one: they are told of with it, provided that
+/// listening ends before it is closed.
 pub struct SpanListener {
     path: PathBuf,
     stop: Arc<AtomicBool>,
@@ -94,6 +97,8 @@ impl Drop for SpanListener {
 /// What the thread works on.
 struct Listening {
     shared: Arc<Shared>,
+    /// The stage that the spans are parts of.
+    stage: Option<u32>,
     socket: UnixDatagram,
     stop: Arc<AtomicBool>,
     /// Edges whose joules are not yet known.
@@ -138,9 +143,10 @@ const LONGEST_DATAGRAM: usize = 1 << 16;
 
 impl Listening {
     fn new(shared: Arc<Shared>, socket: UnixDatagram, stop: Arc<AtomicBool>) -> Self {
-        let zero_ns = zero_ns(&shared);
+        let (zero_ns, stage) = (zero_ns(&shared), shared.books().stages.innermost());
         Self {
             shared,
+            stage,
             socket,
             stop,
             pending: VecDeque::new(),
@@ -264,7 +270,7 @@ impl Listening {
 
     fn emit(&self, closed: Vec<Closed>) {
         for Closed { name, energy, cpu_s, wall_s } in closed {
-            self.shared.emit(EventKind::SpanClosed { name, energy, cpu_s, wall_s });
+            self.shared.emit(EventKind::SpanClosed { name, stage: self.stage, energy, cpu_s, wall_s });
         }
     }
 
@@ -273,10 +279,16 @@ impl Listening {
         self.settle();
         let left = self.book.close_all(now);
         self.emit(left);
-        let caveats = self.caveats();
-        self.shared.books().meter.caveats.extend(caveats);
+        let (caveats, totals) = (self.caveats(), self.book.totals());
+        {
+            let mut books = self.shared.books();
+            books.meter.caveats.extend(caveats);
+            if let Some(stage) = self.stage {
+                books.stages.add_spans(stage, &totals);
+            }
+        }
         self.shared.tell_caveats();
-        self.book.totals()
+        totals
     }
 
     fn caveats(&self) -> Vec<Caveat> {

@@ -19,7 +19,7 @@ mod message;
 mod sender;
 mod staircase;
 
-pub use book::SpanTotal;
+pub use book::{SpanTotal, nested};
 pub use listener::SpanListener;
 pub use sender::SpanSender;
 

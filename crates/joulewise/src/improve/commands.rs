@@ -15,7 +15,7 @@ use crate::practice::{Setback, command};
 use crate::recipe::Budget;
 use crate::report::quantity;
 use crate::task::template::Values;
-use crate::task::{CommandTask, Deployed, TaskError, TaskErrorKind};
+use crate::task::{CommandTask, Deployed, Supervision, TaskError, TaskErrorKind};
 
 /// Turns that every network is run for: the fewest of which the lowest and the highest ratio are an interval of
 /// 95 %.
@@ -33,8 +33,8 @@ pub(super) fn baseline(task: &CommandTask, cx: &mut Context<'_>) -> Result<Candi
     if let Some(model) = &candidate.artifact {
         let out = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name("deploy")));
         let model = cx.absolute(model);
-        cx.stage("deploy", &[attempt.entry], |cx| {
-            task.deploy(&model, &Values::new(), cx.batch, &out, cx.cancel)
+        cx.command_stage("deploy", &[attempt.entry], |cx, by| {
+            task.deploy(&model, &Values::new(), cx.batch, &out, by)
                 .map_err(|error| fatal("the baseline's model cannot be run", error))
         })?;
     }
@@ -92,6 +92,7 @@ pub(super) fn price(
     task: &CommandTask,
     candidates: &mut [Candidate],
     cx: &mut Context<'_>,
+    by: Supervision<'_>,
 ) -> Result<Vec<Option<Priced>>, Setback> {
     let mut slices: Vec<Vec<Slice>> = vec![Vec::new(); candidates.len()];
     for round in 0..ROUNDS {
@@ -104,7 +105,7 @@ pub(super) fn price(
         for index in order {
             cx.check()?;
             if slices[index].len() == round
-                && let Some(slice) = run(task, &mut candidates[index], cx)?
+                && let Some(slice) = run(task, &mut candidates[index], cx, by)?
             {
                 slices[index].push(slice);
             }
@@ -132,11 +133,12 @@ fn run(
     task: &CommandTask,
     candidate: &mut Candidate,
     cx: &mut Context<'_>,
+    by: Supervision<'_>,
 ) -> Result<Option<Slice>, Setback> {
     let Some(model) = &candidate.artifact else { return Ok(None) };
     let out = cx.absolute(&Path::new(command::FOLDER).join("deploy").join(&candidate.name));
     let (before, began) = (cx.session.reading(), Instant::now());
-    let deployed = task.deploy(&cx.absolute(model), &candidate.values, cx.batch, &out, cx.cancel);
+    let deployed = task.deploy(&cx.absolute(model), &candidate.values, cx.batch, &out, by);
     let (after, wall_s) = (cx.session.reading(), began.elapsed().as_secs_f64());
     let deployed = noted(deployed, candidate, "inference")?.flatten();
     Ok(deployed.map(|Deployed { inferences, cpu_s, .. }| Slice {
@@ -158,6 +160,7 @@ pub(super) fn test(
     task: &CommandTask,
     candidates: &mut [Candidate],
     cx: &mut Context<'_>,
+    by: Supervision<'_>,
 ) -> Result<Vec<Option<Tested>>, Setback> {
     let mut tested = Vec::new();
     for candidate in candidates {
@@ -167,7 +170,7 @@ pub(super) fn test(
             continue;
         };
         let out = cx.absolute(&Path::new(command::FOLDER).join("eval").join(&candidate.name));
-        let evaluated = task.evaluate(&cx.absolute(model), &candidate.values, &out, cx.cancel);
+        let evaluated = task.evaluate(&cx.absolute(model), &candidate.values, &out, by);
         let metrics = noted(evaluated, candidate, "evaluation")?.flatten();
         let value = metrics.and_then(|metrics| metrics.get(task.goal()).copied());
         tested.push(value.map(|share| Tested { share, images: None }));

@@ -52,8 +52,12 @@ impl Log {
 
 impl Observer for Log {
     fn on(&mut self, event: &Event) {
-        // Progress and samples are for the eye: thousands of lines that no reader of the log asks for.
-        if matches!(event.kind, EventKind::Progress { .. } | EventKind::Sample { .. }) {
+        // Thousands of lines that no reader of the log asks for: progress and samples are for the eye, and the end of a
+        // stage tells what its spans add up to.
+        if matches!(
+            event.kind,
+            EventKind::Progress { .. } | EventKind::Sample { .. } | EventKind::SpanClosed { .. }
+        ) {
             return;
         }
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -310,6 +310,7 @@ pub(super) fn entry(record: &StageRecord) -> Entry {
         cpu_s: record.cpu_s,
         wall_s: record.wall_s,
         depends_on: record.depends_on.clone(),
+        spans: record.spans.clone(),
     }
 }
 

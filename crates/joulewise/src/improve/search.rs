@@ -310,10 +310,12 @@ impl<'a> Search<'a> {
         let (task, batches) = (self.task, self.batches());
         let mut candidates = self.candidates.clone();
         let mut cx = self.context("benchmark-inference", &[]);
-        let (prices, _) = cx.stage("", &[], |cx| match task {
-            Task::Graph(task) => priced(task, &candidates, &batches, cx),
-            Task::Commands(task) => commands::price(task, &mut candidates, cx),
-        })?;
+        let (prices, _) = match task {
+            Task::Graph(task) => cx.stage("", &[], |cx| priced(task, &candidates, &batches, cx)),
+            Task::Commands(task) => {
+                cx.command_stage("", &[], |cx, by| commands::price(task, &mut candidates, cx, by))
+            }
+        }?;
         drop(cx);
         self.prices = prices;
         self.candidates = candidates;
@@ -355,7 +357,8 @@ impl<'a> Search<'a> {
         }
         let mut candidates = self.candidates.clone();
         let mut cx = self.context("evaluate-test", &[]);
-        let (tested, _) = cx.stage("", &[], |cx| commands::test(task, &mut candidates, cx))?;
+        let (tested, _) =
+            cx.command_stage("", &[], |cx, by| commands::test(task, &mut candidates, cx, by))?;
         drop(cx);
         self.tested = tested;
         self.candidates = candidates;

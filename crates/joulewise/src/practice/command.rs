@@ -78,7 +78,7 @@ pub fn train(
 ) -> Result<Attempt, Setback> {
     let out = Path::new(FOLDER).join(cx.stage_name(name));
     let cost = variation.cost(task);
-    let (result, entry) = cx.stage(name, depends_on, |cx| {
+    let (result, entry) = cx.command_stage(name, depends_on, |cx, by| {
         let (session, stage) = (cx.session, cx.stage);
         let mut reports = 0;
         let mut watch = |metrics: &Metrics| {
@@ -90,7 +90,7 @@ pub fn train(
             session.emit(EventKind::Progress { stage, done: done.min(of), of, text: String::new() });
             Verdict::Continue
         };
-        let result = task.train(&variation.values, &cx.absolute(&out), &mut watch, cx.cancel);
+        let result = task.train(&variation.values, &cx.absolute(&out), &mut watch, by);
         cx.budget.spend(&cx.practice, cost);
         match result {
             Err(error) if error.kind() == TaskErrorKind::Cancelled => Err(Setback::Cancelled),

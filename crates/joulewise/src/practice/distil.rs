@@ -97,8 +97,8 @@ fn by_command(from: &Candidate, task: &CommandTask, cx: &mut Context<'_>) -> Res
         }
     };
     let out = cx.absolute(&Path::new(command::FOLDER).join(cx.stage_name("teacher-logits")));
-    let (logits, asked) = cx.stage("teacher-logits", &from.depends_on, |cx| {
-        task.teach(&teacher, &out, cx.cancel).map_err(Setback::from)
+    let (logits, asked) = cx.command_stage("teacher-logits", &from.depends_on, |_, by| {
+        task.teach(&teacher, &out, by).map_err(Setback::from)
     })?;
     let size = if task.has(Placeholder::Width) { Placeholder::Width } else { Placeholder::Depth };
     let value = command::scaled(task, size, f64::from(WIDTH));

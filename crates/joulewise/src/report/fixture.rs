@@ -185,6 +185,7 @@ pub(crate) fn result() -> RunResult {
         cpu_s: joules / 11.2,
         wall_s: joules / 20.0,
         depends_on: depends_on.to_vec(),
+        spans: Vec::new(),
     });
     let ledger = Ledger::close(entries.collect(), modelled(10_012.0));
     let mut result = RunResult {

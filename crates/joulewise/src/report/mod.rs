@@ -15,6 +15,7 @@ mod machine;
 mod page;
 mod practices;
 pub mod quantity;
+mod spans;
 mod spent;
 pub mod svg;
 pub mod terminal;

@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::page::{energy_word, section};
 use super::quantity;
+use super::spans;
 use super::svg::Escaped;
 use super::svg::bars::{self, Bar, Segment};
 use crate::ledger::Fate;
@@ -40,6 +41,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
     }
     out.push_str("</ul>\n");
     table(out, result)?;
+    spans::draw(out, result)?;
     out.push_str("</section>\n");
     Ok(())
 }

@@ -12,7 +12,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -24,6 +23,7 @@ pub use super::execution::Watch;
 use super::execution::{Ended, Execution, shown};
 use super::logits::Logits;
 use super::metrics::{FILE, Metrics, MetricsFrom};
+use super::supervision::Supervision;
 use super::template::{Placeholder, Template, Values};
 use crate::recipe::{self, Recipe};
 use crate::result::Imported;
@@ -233,15 +233,14 @@ impl CommandTask {
         values: &Values,
         out: &Path,
         watch: &mut Watch<'_>,
-        cancel: &AtomicBool,
+        by: Supervision<'_>,
     ) -> Result<Trained, TaskError> {
         let mut values = self.with_baseline(values);
         values.entry(Placeholder::Model).or_insert_with(|| path(&out.join("model")));
         let model = PathBuf::from(&values[&Placeholder::Model]);
         // An earlier, interrupted execution must not be taken for this one.
         remove(&model)?;
-        let (argv, ended) =
-            self.run(&self.train, &values, (&self.metrics, &self.goal), out, watch, cancel)?;
+        let (argv, ended) = self.run(&self.train, &values, (&self.metrics, &self.goal), out, watch, by)?;
         checked(&argv, &ended, &self.goal, &values)?;
         let has_model = model.exists();
         if !has_model && !ended.was_stopped && self.placeholders().contains(&Placeholder::Model) {
@@ -259,7 +258,7 @@ impl CommandTask {
     }
 
     /// Writes the logits of a model in the folder `out`. Fails without a distil command.
-    pub fn teach(&self, model: &Path, out: &Path, cancel: &AtomicBool) -> Result<Logits, TaskError> {
+    pub fn teach(&self, model: &Path, out: &Path, by: Supervision<'_>) -> Result<Logits, TaskError> {
         let Some(distil) = &self.distil else {
             return Err(TaskError::new(TaskErrorKind::Start, "the recipe has no `distil.command`"));
         };
@@ -267,7 +266,7 @@ impl CommandTask {
         remove(&logits)?;
         let values = [(Placeholder::Model, path(model)), (Placeholder::Teacher, path(&logits))];
         let values = self.with_baseline(&Values::from(values));
-        self.run(distil, &values, (&MetricsFrom::Auto, &self.goal), out, &mut go_on, cancel)?;
+        self.run(distil, &values, (&MetricsFrom::Auto, &self.goal), out, &mut go_on, by)?;
         Logits::open(&logits)
     }
 
@@ -277,12 +276,12 @@ impl CommandTask {
         model: &Path,
         values: &Values,
         out: &Path,
-        cancel: &AtomicBool,
+        by: Supervision<'_>,
     ) -> Result<Option<Metrics>, TaskError> {
         let Some(eval) = &self.eval else { return Ok(None) };
         let mut values = self.with_baseline(values);
         values.insert(Placeholder::Model, path(model));
-        let (argv, ended) = self.run(eval, &values, (&self.metrics, &self.goal), out, &mut go_on, cancel)?;
+        let (argv, ended) = self.run(eval, &values, (&self.metrics, &self.goal), out, &mut go_on, by)?;
         checked(&argv, &ended, &self.goal, &values)?;
         Ok(Some(ended.reported.last))
     }
@@ -295,14 +294,14 @@ impl CommandTask {
         values: &Values,
         batch: usize,
         out: &Path,
-        cancel: &AtomicBool,
+        by: Supervision<'_>,
     ) -> Result<Option<Deployed>, TaskError> {
         let Some(deploy) = &self.deploy else { return Ok(None) };
         let mut values = self.with_baseline(values);
         values.insert(Placeholder::Model, path(model));
         values.insert(Placeholder::Batch, batch.to_string());
         let (argv, ended) =
-            self.run(deploy, &values, (&MetricsFrom::Auto, INFERENCES), out, &mut go_on, cancel)?;
+            self.run(deploy, &values, (&MetricsFrom::Auto, INFERENCES), out, &mut go_on, by)?;
         let inferences = checked(&argv, &ended, INFERENCES, &values)?;
         if inferences <= 0.0 {
             let text = format!("`{argv}` reported {inferences} inferences, which gives no price of one");
@@ -326,7 +325,7 @@ impl CommandTask {
         (metrics, goal): (&MetricsFrom, &str),
         out: &Path,
         watch: &mut Watch<'_>,
-        cancel: &AtomicBool,
+        by: Supervision<'_>,
     ) -> Result<(String, Ended), TaskError> {
         let mut values = values.clone();
         values.insert(Placeholder::Out, path(out));
@@ -336,7 +335,7 @@ impl CommandTask {
         remove(&out.join(FILE))?;
         let (argv, folder, timeout) = (&argv[..], &*self.folder, self.timeout);
         let execution = Execution { argv, folder, out, timeout, metrics, goal };
-        let ended = execution.run(watch, cancel)?;
+        let ended = execution.run(watch, by)?;
         Ok((execution.shown(), ended))
     }
 }

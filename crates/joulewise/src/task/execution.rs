@@ -14,6 +14,7 @@ use joulewise_tune::Verdict;
 
 use super::error::{TaskError, TaskErrorKind};
 use super::metrics::{self, Metrics, MetricsFrom, Reported};
+use super::supervision::Supervision;
 
 /// The file in `{out}` that both streams of a command are kept in.
 pub(super) const LOG: &str = "output.log";
@@ -52,7 +53,8 @@ pub(super) struct Ended {
 
 impl Execution<'_> {
     /// Runs it to its end, or until `watch` or the user has had enough.
-    pub(super) fn run(&self, watch: &mut Watch<'_>, cancel: &AtomicBool) -> Result<Ended, TaskError> {
+    pub(super) fn run(&self, watch: &mut Watch<'_>, by: Supervision<'_>) -> Result<Ended, TaskError> {
+        let cancel = by.cancel;
         fs::create_dir_all(self.out).map_err(|error| TaskError::file(self.out, &error))?;
         let log_path = self.out.join(LOG);
         let mut log = Log::create(&log_path).map_err(|error| TaskError::file(&log_path, &error))?;
@@ -73,7 +75,9 @@ impl Execution<'_> {
                     thread::sleep(WATCH_PERIOD);
                 }
             });
-            let outcome = Command::new(self.argv.iter().map(String::as_str))
+            let command = Command::new(self.argv.iter().map(String::as_str));
+            let outcome = by
+                .of(command)
                 .current_dir(self.folder)
                 .process_group(true)
                 .timeout(self.timeout)
@@ -89,6 +93,7 @@ impl Execution<'_> {
                 })
                 .run();
             has_ended.store(true, Ordering::Relaxed);
+            by.end_open();
             outcome
         });
         let outcome = outcome.map_err(|error| TaskError::new(TaskErrorKind::Start, error.to_string()))?;

@@ -3,6 +3,7 @@
 mod error;
 mod execution;
 mod logits;
+mod supervision;
 
 pub mod command;
 pub mod graph;
@@ -12,6 +13,8 @@ pub mod template;
 pub use command::{CommandTask, Deployed, Trained};
 pub use error::{TaskError, TaskErrorKind};
 pub use logits::Logits;
+pub use supervision::Supervision;
+pub(crate) use supervision::listen;
 
 use joulewise_meter::Caveat;
 

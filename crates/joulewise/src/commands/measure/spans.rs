@@ -1,16 +1,15 @@
 //! The spans of a command: where they come from, and how the summary shows them.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use joulewise_meter::event::EventKind;
-use joulewise_meter::spans::{SpanSender, VARIABLE};
-use joulewise_meter::{Caveat, Command, Joules, Seconds, Session, SpanListener, SpanTotal};
+use joulewise_meter::spans::{SpanSender, VARIABLE, nested};
+use joulewise_meter::{Command, Joules, Seconds, Session, SpanListener, SpanTotal};
 
 use super::markers::{Markers, SpanPattern};
 use crate::hint::Hint as _;
+use crate::task;
 
 /// Takes in the spans that a command tells of.
 pub(in crate::commands) struct Spans<'a> {
@@ -33,7 +32,7 @@ impl<'a> Spans<'a> {
                     .with_context(|| format!("cannot listen for spans at {}", path.display()))?;
                 Some(listener)
             }
-            None => SpanListener::open(session).map_err(|error| note(session, &error)).ok(),
+            None => task::listen(session),
         };
         Ok(Self { listener, patterns })
     }
@@ -68,15 +67,6 @@ impl<'a> Spans<'a> {
     pub(in crate::commands) fn finish(self) -> Vec<SpanTotal> {
         self.listener.map(SpanListener::finish).unwrap_or_default()
     }
-}
-
-fn note(session: &Session, error: &io::Error) {
-    let text = format!("spans of the command are not counted: no socket could be made: {error}");
-    session.emit(EventKind::Caveat(Caveat::new(
-        "no-spans",
-        text,
-        "set TMPDIR to a folder that can be written",
-    )));
 }
 
 /// More spans than these are only in the machine-readable result.
@@ -120,25 +110,6 @@ fn row(depth: usize, total: &SpanTotal) -> [String; 5] {
         energy.to_string(),
         if total.wall_s > 0.0 { (energy / wall).to_string() } else { "–".to_owned() },
     ]
-}
-
-/// The spans with their depth, each behind the one that it is nested in.
-fn nested(totals: &[SpanTotal]) -> Vec<(usize, &SpanTotal)> {
-    let mut inside: HashMap<Option<u32>, Vec<&SpanTotal>> = HashMap::new();
-    for total in totals.iter().rev() {
-        inside.entry(total.parent).or_default().push(total);
-    }
-    let mut of = |parent, depth| {
-        let inner = inside.remove(&parent).unwrap_or_default();
-        inner.into_iter().map(move |total| (depth, total)).collect::<Vec<_>>()
-    };
-    let mut found = Vec::with_capacity(totals.len());
-    let mut next = of(None, 0);
-    while let Some((depth, total)) = next.pop() {
-        found.push((depth, total));
-        next.extend(of(Some(total.id), depth + 1));
-    }
-    found
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use std::fs;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
@@ -49,7 +49,11 @@ impl Project {
 
     fn train(&self, task: &CommandTask, values: &[(Placeholder, &str)]) -> Result<Trained, TaskError> {
         let values = values.iter().map(|(placeholder, value)| (*placeholder, (*value).to_owned())).collect();
-        task.train(&values, &self.folder.path().join("out"), &mut go_on, &self.cancel)
+        task.train(&values, &self.folder.path().join("out"), &mut go_on, self.supervision())
+    }
+
+    fn supervision(&self) -> Supervision<'_> {
+        Supervision { cancel: &self.cancel, spans: None }
     }
 
     fn error(&self, train: &str, sets: &[&str]) -> (TaskErrorKind, String) {
@@ -95,6 +99,16 @@ fn what_the_command_does_not_take_changes_no_cost() {
 }
 
 #[test]
+fn it_tells_of_its_spans_where_it_is_told_to() {
+    let project = Project::new();
+    let task = project
+        .script("test \"$JOULEWISE_SPANS\" = /the/socket && echo '{\"accuracy\": 1}' > $3 && cat $3", &[]);
+    let by = Supervision { cancel: &project.cancel, spans: Some(Path::new("/the/socket")) };
+    let out = project.folder.path().join("out");
+    assert!(task.train(&Values::new(), &out, &mut go_on, by).is_ok(), "and nobody needs to listen there");
+}
+
+#[test]
 fn a_watcher_can_stop_it() {
     for report in ["echo '{\"accuracy\": 0.7}'", "echo '{\"accuracy\": 0.7}' >> $4/metrics.jsonl"] {
         let project = Project::new();
@@ -105,7 +119,7 @@ fn a_watcher_can_stop_it() {
             Verdict::Stop
         };
         let out = project.folder.path().join("out");
-        let trained = task.train(&Values::new(), &out, &mut watch, &project.cancel).unwrap();
+        let trained = task.train(&Values::new(), &out, &mut watch, project.supervision()).unwrap();
         assert!(trained.was_stopped && trained.model.is_none());
         assert_eq!((trained.metrics["accuracy"], seen), (0.7, vec![0.7]));
     }
@@ -120,7 +134,7 @@ fn the_user_can_stop_it() {
         Verdict::Continue
     };
     let out = project.folder.path().join("out");
-    let error = task.train(&Values::new(), &out, &mut watch, &project.cancel).unwrap_err();
+    let error = task.train(&Values::new(), &out, &mut watch, project.supervision()).unwrap_err();
     assert_eq!(error.kind(), TaskErrorKind::Cancelled);
 }
 
@@ -207,11 +221,11 @@ fn evaluation_and_deployment_read_the_model() {
     let model = project.folder.path().join("a model");
     fs::write(&model, "0.75").unwrap();
     let out = project.folder.path().join("eval");
-    let metrics = task.evaluate(&model, &Values::new(), &out, &project.cancel).unwrap().unwrap();
+    let metrics = task.evaluate(&model, &Values::new(), &out, project.supervision()).unwrap().unwrap();
     assert_eq!(metrics["accuracy"], 0.75);
-    let deployed = task.deploy(&model, &Values::new(), 8, &out, &project.cancel).unwrap().unwrap();
+    let deployed = task.deploy(&model, &Values::new(), 8, &out, project.supervision()).unwrap().unwrap();
     assert_eq!(deployed.inferences, 800.0);
     let task = project.task("[train]\ncommand = 'true'", &[]);
-    assert!(task.evaluate(&model, &Values::new(), &out, &project.cancel).unwrap().is_none());
-    assert!(task.deploy(&model, &Values::new(), 8, &out, &project.cancel).unwrap().is_none());
+    assert!(task.evaluate(&model, &Values::new(), &out, project.supervision()).unwrap().is_none());
+    assert!(task.deploy(&model, &Values::new(), 8, &out, project.supervision()).unwrap().is_none());
 }
