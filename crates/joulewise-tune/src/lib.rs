@@ -8,37 +8,44 @@
 //! before it or beside it. A value that is not a number is information (the trial failed), never an error.
 //!
 //! ```
-//! use joulewise_tune::{Direction, Outcome, Random, Space, Study};
+//! use joulewise_tune::samplers::Random;
+//! use joulewise_tune::{Direction, Objectives, Outcome, Space, Study};
 //!
 //! let space = Space::new().log_float("lr", 1e-4, 1e-1)?.int("layers", 1, 8)?;
-//! let mut study = Study::new(space, Direction::Min, 1, Random);
+//! let mut study = Study::new(space, Objectives::single(Direction::Min), 1, Random);
 //! for _ in 0..20 {
 //!     let (id, point) = study.ask();
 //!     let (lr, layers) = (point.float("lr").unwrap(), point.int("layers").unwrap());
 //!     let loss = (lr.log10() + 2.0).powi(2) + 0.1 * (layers - 3).abs() as f64;
-//!     study.tell(id, Outcome { value: loss, cost: layers as f64 });
+//!     study.tell(id, Outcome::of(loss, layers as f64));
 //! }
 //! assert!(study.best().unwrap().value().unwrap() < 1.0);
 //! # Ok::<(), joulewise_tune::SpaceError>(())
 //! ```
 
 mod direction;
-mod halving;
-mod patience;
+mod domain;
+mod expression;
+mod objective;
+mod point;
 mod random;
 mod sampler;
+pub mod samplers;
 mod space;
 mod stopper;
+pub mod stoppers;
 mod study;
 pub mod testing;
 mod trial;
 
 pub use direction::Direction;
-pub use halving::{Rung, SuccessiveHalving};
-pub use patience::Patience;
+pub use domain::{Domain, Value};
+pub use expression::{Expression, ExpressionError};
+pub use objective::{Goal, Objective, Objectives, ObjectivesError};
+pub use point::Point;
 pub use random::Stream;
-pub use sampler::{Random, Sampler};
-pub use space::{Domain, Point, Space, SpaceError, Value};
+pub use sampler::Sampler;
+pub use space::{Parameter, Space, SpaceError};
 pub use stopper::{Stopper, Verdict};
-pub use study::Study;
-pub use trial::{Outcome, State, Trial, TrialId};
+pub use study::{Study, best, front};
+pub use trial::{Outcome, Report, State, Trial, TrialId};

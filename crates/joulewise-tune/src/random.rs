@@ -15,6 +15,18 @@ impl Stream {
         Self(rng)
     }
 
+    /// Other numbers of the same trial, for a `purpose` of their own: what one part draws does not move another.
+    #[must_use]
+    pub fn branch(&self, purpose: u64) -> Self {
+        let mut seed = self.0.get_seed();
+        for (byte, mixed) in seed.iter_mut().zip(purpose.wrapping_add(1).to_le_bytes()) {
+            *byte ^= mixed;
+        }
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        rng.set_stream(self.0.get_stream());
+        Self(rng)
+    }
+
     /// Uniform in `[0, 1)` with 53 bits.
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
@@ -37,6 +49,9 @@ mod tests {
         assert_eq!(draw(Stream::new(1, 7)), draw(Stream::new(1, 7)));
         assert_ne!(draw(Stream::new(1, 7)), draw(Stream::new(1, 8)));
         assert_ne!(draw(Stream::new(1, 7)), draw(Stream::new(2, 7)));
+        assert_eq!(draw(Stream::new(1, 7).branch(3)), draw(Stream::new(1, 7).branch(3)));
+        assert_ne!(draw(Stream::new(1, 7).branch(0)), draw(Stream::new(1, 7)));
+        assert_ne!(draw(Stream::new(1, 7).branch(0)), draw(Stream::new(1, 7).branch(1)));
     }
 
     #[test]

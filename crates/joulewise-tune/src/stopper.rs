@@ -1,13 +1,14 @@
 //! Stoppers: when going on is not worth it.
 
-use crate::trial::TrialId;
+use crate::trial::{Report, TrialId};
 
 /// Ends trials early.
 ///
+/// Like a sampler, a stopper is a deterministic fold over what it was told.
 /// [`check_stopper`](crate::testing::check_stopper) tests an implementation.
 pub trait Stopper {
-    /// Learns the value of `trial` after `step` (which grows), and says whether to go on.
-    fn report(&mut self, trial: TrialId, step: u64, value: f64) -> Verdict;
+    /// Learns how `trial` does after a step (which grows), and says whether to go on.
+    fn report(&mut self, trial: TrialId, report: &Report) -> Verdict;
 }
 
 /// Whether to go on with a trial.
@@ -17,4 +18,10 @@ pub enum Verdict {
     Continue,
     /// End it here.
     Stop,
+}
+
+impl<S: Stopper + ?Sized> Stopper for Box<S> {
+    fn report(&mut self, trial: TrialId, report: &Report) -> Verdict {
+        (**self).report(trial, report)
+    }
 }

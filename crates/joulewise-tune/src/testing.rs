@@ -1,41 +1,52 @@
 //! Conformance suites: what every sampler and every stopper has to satisfy. They panic with the reason.
 
 use crate::direction::Direction;
+use crate::domain::{Domain, Value};
+use crate::objective::{Goal, Objective, Objectives};
 use crate::random::Stream;
 use crate::sampler::Sampler;
-use crate::space::Space;
+use crate::space::{Space, SpaceError};
 use crate::stopper::{Stopper, Verdict};
 use crate::study::Study;
-use crate::trial::{Outcome, Trial, TrialId};
+use crate::trial::{Outcome, Report, State, Trial, TrialId};
 
 /// Checks that a sampler proposes points of the space, explores, and is a deterministic fold over its tells,
-/// failed and running trials included.
-pub fn check_sampler<S: Sampler>(make: impl Fn() -> S) {
+/// trials that failed, were stopped, got lost or still run included; with one objective, with two, and with a bound.
+pub fn check_sampler<S: Sampler>(make: impl Fn(&Objectives) -> S) {
     for space in spaces() {
-        let mut study = Study::new(space.clone(), Direction::Max, 11, make());
-        let mut told: Vec<Trial> = Vec::new();
-        for number in 0..30_u32 {
-            let mut twin = make();
-            for trial in &told {
-                twin.tell(trial);
-            }
-            let replayed = twin.ask(&space, Stream::new(11, u64::from(number)));
-            let (id, point) = study.ask();
-            assert!(space.contains(&point), "{point:?} is not in {space:?}");
-            assert_eq!(point, replayed, "trial {number}: the same tells gave another point");
-            told.push(study.trials()[id.0 as usize].clone());
-            // Every third trial fails and every fifth keeps running.
-            if number % 5 != 4 {
-                let value = if number % 3 == 2 { f64::NAN } else { f64::from(number).sin() };
-                study.tell(id, Outcome { value, cost: f64::from(number) });
-                told.push(study.trials()[id.0 as usize].clone());
-            }
+        for objectives in goals() {
+            check_fold(&space, &objectives, &make);
         }
-        let first = &study.trials()[0].point;
-        let explores =
-            space.parameters().next().is_none() || study.trials().iter().any(|t| t.point != *first);
-        assert!(explores, "all trials are the same point of {space:?}");
     }
+}
+
+fn check_fold<S: Sampler>(space: &Space, objectives: &Objectives, make: &impl Fn(&Objectives) -> S) {
+    let mut study = Study::new(space.clone(), objectives.clone(), 11, make(objectives));
+    let mut told: Vec<Trial> = Vec::new();
+    for number in 0..30_u32 {
+        let mut twin = make(objectives);
+        for trial in &told {
+            twin.tell(trial);
+        }
+        let replayed = twin.ask(space, Stream::new(11, u64::from(number)));
+        let (id, point) = study.ask();
+        assert!(space.contains(&point), "{point:?} is not in {space:?}");
+        assert_eq!(point, replayed, "trial {number}: the same tells gave another point");
+        told.push(study.trials()[id.0 as usize].clone());
+        let (value, cost) = (f64::from(number).sin(), f64::from(number));
+        let values = objectives.iter().zip([value, -value * value]).map(|(_, value)| value).collect();
+        match number % 11 {
+            2 => study.end(id, State::Failed { cost }),
+            4 => study.end(id, State::Stopped(Outcome { values, cost })),
+            6 => study.end(id, State::Lost { cost }),
+            9 => continue,
+            _ => study.tell(id, Outcome { values, cost }),
+        }
+        told.push(study.trials()[id.0 as usize].clone());
+    }
+    let first = &study.trials()[0].point;
+    let explores = space.cardinality() == Some(1) || study.trials().iter().any(|t| t.point != *first);
+    assert!(explores, "all trials are the same point of {space:?}");
 }
 
 /// Checks that a stopper ends trials that fail, never the one that gets better all the time and leads, and
@@ -44,7 +55,7 @@ pub fn check_stopper<S: Stopper>(make: impl Fn(Direction) -> S) {
     for direction in [Direction::Max, Direction::Min] {
         let sign = if direction == Direction::Max { 1.0 } else { -1.0 };
         let mut stopper = make(direction);
-        let verdict = stopper.report(TrialId(0), 1, f64::NAN);
+        let verdict = stopper.report(TrialId(0), &Report { cost: 1.0, ..Report::of(1, f64::NAN) });
         assert_eq!(verdict, Verdict::Stop, "a trial that gave NaN went on");
 
         let run = |stopper: &mut S| {
@@ -52,7 +63,8 @@ pub fn check_stopper<S: Stopper>(make: impl Fn(Direction) -> S) {
             for step in 1..=30_u64 {
                 for trial in 1..=9_u64 {
                     let value = if trial == 9 { step as f64 } else { -((trial * step) as f64) };
-                    verdicts.push(stopper.report(TrialId(trial), step, sign * value));
+                    let report = Report { cost: step as f64, ..Report::of(step, sign * value) };
+                    verdicts.push(stopper.report(TrialId(trial), &report));
                 }
             }
             verdicts
@@ -65,10 +77,28 @@ pub fn check_stopper<S: Stopper>(make: impl Fn(Direction) -> S) {
 }
 
 fn spaces() -> Vec<Space> {
-    let mixed = || -> Result<_, crate::space::SpaceError> {
+    let mixed = || -> Result<_, SpaceError> {
         let space = Space::new().float("x", -1.0, 1.0)?.log_float("lr", 1e-5, 1.0)?;
+        let space = space.with("drop", Domain::Float { low: 0.0, high: 0.5, log: false, step: Some(0.1) })?;
         space.int("n", -3, 3)?.log_int("batch", 1, 256)?.choice("optimiser", &["sgd", "adam"])
     };
+    let conditional = || -> Result<_, SpaceError> {
+        let space = Space::new().choice("optimiser", &["sgd", "adam"])?.float("momentum", 0.0, 1.0)?;
+        let space =
+            space.when("momentum", "optimiser == sgd")?.with("fixed", Domain::Fixed(Value::Int(3)))?;
+        space.int("layers", 1, 4)?.int("width", 1, 64)?.constraint("layers * width <= 96")
+    };
     let one_point = Space::new();
-    vec![mixed().expect("the domains are possible"), one_point]
+    [mixed(), conditional(), Ok(one_point)].map(|space| space.expect("the domains are possible")).into()
+}
+
+fn goals() -> Vec<Objectives> {
+    let objective = |metric: &str, goal| Objective { metric: metric.to_owned(), goal };
+    let first = || objective("first", Goal::Max);
+    let all = [
+        vec![first()],
+        vec![first(), objective("second", Goal::Min)],
+        vec![first(), objective("second", Goal::AtMost(-0.2))],
+    ];
+    all.map(|objectives| Objectives::new(objectives).expect("the objectives are possible")).into()
 }

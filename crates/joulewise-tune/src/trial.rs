@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::space::Point;
+use crate::point::Point;
 
 /// The number of a trial in its study, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,55 +17,96 @@ pub struct Trial {
     pub point: Point,
     /// How far it is.
     pub state: State,
-    /// Intermediate values by step, as in the accuracy after each epoch.
-    pub curve: Vec<(u64, f64)>,
+    /// What was reported on the way, as in the accuracy after each epoch.
+    pub curve: Vec<Report>,
+}
+
+/// What a trial reports on the way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// How far it was, in epochs or whatever the study counts in; it grows.
+    pub step: u64,
+    /// A value for each objective; NaN where it is not known yet.
+    pub values: Vec<f64>,
+    /// What the trial had cost so far.
+    pub cost: f64,
 }
 
 /// How far a trial is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Being evaluated.
     Running,
-    /// Evaluated, in whole or until a stopper ended it.
+    /// Evaluated to the end.
     Done(Outcome),
+    /// Ended by a stopper; the values are those of its last step.
+    Stopped(Outcome),
     /// It gave no value; what it cost is spent all the same.
     Failed {
+        /// In the unit of the study.
+        cost: f64,
+    },
+    /// Nobody knows what became of it: its worker went silent. What it is known to have cost is spent.
+    Lost {
         /// In the unit of the study.
         cost: f64,
     },
 }
 
 /// What evaluating a point gave.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The value, in the study's direction; NaN when the trial failed.
-    pub value: f64,
+    /// A value for each objective of the study, in their order.
+    pub values: Vec<f64>,
     /// What it cost, in any unit that is the same for all trials of a study, as in joules.
     pub cost: f64,
 }
 
+impl Report {
+    /// Of a study with one objective, costs aside.
+    pub fn of(step: u64, value: f64) -> Self {
+        Self { step, values: vec![value], cost: 0.0 }
+    }
+
+    /// The value of the first objective; NaN where there is none.
+    pub fn value(&self) -> f64 {
+        self.values.first().copied().unwrap_or(f64::NAN)
+    }
+}
+
+impl Outcome {
+    /// Of a study with one objective.
+    pub fn of(value: f64, cost: f64) -> Self {
+        Self { values: vec![value], cost }
+    }
+}
+
 impl Trial {
-    /// Its value, if it is done.
-    pub fn value(&self) -> Option<f64> {
-        match self.state {
-            State::Done(outcome) => Some(outcome.value),
+    /// A trial that begins.
+    pub fn running(id: TrialId, point: Point) -> Self {
+        Self { id, point, state: State::Running, curve: Vec::new() }
+    }
+
+    /// What it gave, to the end or until it was stopped.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state {
+            State::Done(outcome) | State::Stopped(outcome) => Some(outcome),
             _ => None,
         }
     }
 
-    /// What it has cost; 0 while it runs.
-    pub fn cost(&self) -> f64 {
-        match self.state {
-            State::Running => 0.0,
-            State::Done(Outcome { cost, .. }) | State::Failed { cost } => cost,
-        }
+    /// Its first value, if it has any.
+    pub fn value(&self) -> Option<f64> {
+        self.outcome()?.values.first().copied()
     }
-}
 
-impl State {
-    /// What became of a trial with this outcome.
-    pub(crate) fn after(outcome: Outcome) -> Self {
-        if outcome.value.is_nan() { Self::Failed { cost: outcome.cost } } else { Self::Done(outcome) }
+    /// What it has cost, as far as it told.
+    pub fn cost(&self) -> f64 {
+        match &self.state {
+            State::Running => self.curve.last().map_or(0.0, |report| report.cost),
+            State::Done(outcome) | State::Stopped(outcome) => outcome.cost,
+            State::Failed { cost } | State::Lost { cost } => *cost,
+        }
     }
 }

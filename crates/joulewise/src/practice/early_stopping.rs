@@ -23,7 +23,8 @@
 
 use joulewise_learn::train::schedule::Schedule;
 use joulewise_learn::train::{Control, Epoch};
-use joulewise_tune::{Direction, Patience, Stopper, TrialId, Verdict};
+use joulewise_tune::stoppers::Patience;
+use joulewise_tune::{Direction, Report, Stopper, TrialId, Verdict};
 
 use super::command::{self, Variation};
 use super::{Card, Practice, Setback};
@@ -147,7 +148,8 @@ impl Plateau {
         let Some(select) = epoch.select else { return Control::Continue };
         self.gained = (select - self.best.unwrap_or(0.0)) / self.cost;
         self.best = Some(self.best.map_or(select, |best| best.max(select)));
-        self.reached = self.patience.report(TrialId(0), epoch.epoch as u64, select) == Verdict::Stop;
+        self.reached =
+            self.patience.report(TrialId(0), &Report::of(epoch.epoch as u64, select)) == Verdict::Stop;
         if self.reached { Control::Stop } else { Control::Continue }
     }
 

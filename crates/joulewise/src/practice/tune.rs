@@ -28,7 +28,9 @@ use std::collections::BTreeMap;
 use joulewise_learn::data::stratified_subset;
 use joulewise_learn::train::{Control, Hyperparameters, Split, TrainError};
 use joulewise_meter::EventKind;
-use joulewise_tune::{Direction, Outcome, Point, Random, Space, Study, SuccessiveHalving, TrialId, Value};
+use joulewise_tune::samplers::Random;
+use joulewise_tune::stoppers::SuccessiveHalving;
+use joulewise_tune::{Direction, Objectives, Outcome, Point, Report, Space, Study, TrialId, Value};
 use tally::{Ended, Tally};
 
 use super::{Card, Practice, Setback};
@@ -87,7 +89,7 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
         )));
     };
 
-    let mut study = Study::new(space(&task.hyper)?, Direction::Max, cx.seed, Random);
+    let mut study = Study::new(space(&task.hyper)?, Objectives::single(Direction::Max), cx.seed, Random);
     let mut points: BTreeMap<TrialId, Point> = BTreeMap::new();
     let today = today(&task.hyper);
     points.insert(study.start(today.clone()), today);
@@ -129,8 +131,8 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
                     (f64::NAN, ended)
                 }
             };
-            study.report(id, rung.step, value);
-            study.tell(id, Outcome { value, cost });
+            study.report(id, Report { step: rung.step, values: vec![value], cost });
+            study.tell(id, Outcome::of(value, cost));
             arrived.push((id, value));
             cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost, ended));
         }

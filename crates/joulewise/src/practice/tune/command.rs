@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use joulewise_tune::{Outcome, Point, Random, Space, Study, SuccessiveHalving, TrialId, Value};
+use joulewise_tune::samplers::Random;
+use joulewise_tune::stoppers::SuccessiveHalving;
+use joulewise_tune::{Objectives, Outcome, Point, Report, Space, Study, TrialId, Value};
 
 use super::{DECADES, ETA, Ended, TRIALS, Tally, trial_event};
 use crate::candidate::Candidate;
@@ -30,7 +32,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
         )));
     };
 
-    let mut study = Study::new(space(task)?, task.direction(), cx.seed, Random);
+    let mut study = Study::new(space(task)?, Objectives::single(task.direction()), cx.seed, Random);
     let mut points: BTreeMap<TrialId, Point> = BTreeMap::new();
     if halves {
         // Without `{epochs}` today's setting is the baseline itself, which has run already.
@@ -76,8 +78,8 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
                     (f64::NAN, ended)
                 }
             };
-            study.report(id, step, value);
-            study.tell(id, Outcome { value, cost });
+            study.report(id, Report { step, values: vec![value], cost });
+            study.tell(id, Outcome::of(value, cost));
             arrived.push((id, value));
             cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost, ended));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::direction::Direction;
 use crate::stopper::{Stopper, Verdict};
-use crate::trial::TrialId;
+use crate::trial::{Report, TrialId};
 
 /// Ends a trial whose value has not improved by more than `min_gain` for `steps` steps.
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ impl Patience {
 }
 
 impl Stopper for Patience {
-    fn report(&mut self, trial: TrialId, step: u64, value: f64) -> Verdict {
+    fn report(&mut self, trial: TrialId, report: &Report) -> Verdict {
+        let (step, value) = (report.step, report.value());
         if value.is_nan() {
             return Verdict::Stop;
         }
@@ -48,10 +49,9 @@ mod tests {
 
     fn stops_at(values: &[f64], patience: u64) -> Option<usize> {
         let mut stopper = Patience::new(Direction::Max, patience, 0.01);
-        values
-            .iter()
-            .enumerate()
-            .position(|(step, value)| stopper.report(TrialId(0), step as u64, *value) == Verdict::Stop)
+        values.iter().enumerate().position(|(step, value)| {
+            stopper.report(TrialId(0), &Report::of(step as u64, *value)) == Verdict::Stop
+        })
     }
 
     #[test]

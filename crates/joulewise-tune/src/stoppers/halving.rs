@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::direction::Direction;
 use crate::stopper::{Stopper, Verdict};
-use crate::trial::TrialId;
+use crate::trial::{Report, TrialId};
 
 /// Successive halving (Jamieson and Talwalkar 2016): of the trials at each rung, the best 1/`eta` go on, for
 /// `eta` times as long.
@@ -80,7 +80,8 @@ impl SuccessiveHalving {
 }
 
 impl Stopper for SuccessiveHalving {
-    fn report(&mut self, trial: TrialId, step: u64, value: f64) -> Verdict {
+    fn report(&mut self, trial: TrialId, report: &Report) -> Verdict {
+        let (step, value) = (report.step, report.value());
         if value.is_nan() {
             return Verdict::Stop;
         }
@@ -135,12 +136,12 @@ mod tests {
     #[test]
     fn as_a_stopper_it_decides_among_those_that_came_before() {
         let mut halving = SuccessiveHalving::new(Direction::Max, 2, 1, 8);
-        assert_eq!(halving.report(TrialId(0), 1, 0.5), Verdict::Continue);
-        assert_eq!(halving.report(TrialId(1), 1, 0.4), Verdict::Stop);
-        assert_eq!(halving.report(TrialId(2), 1, 0.6), Verdict::Continue);
-        assert_eq!(halving.report(TrialId(0), 2, 0.6), Verdict::Continue);
-        assert_eq!(halving.report(TrialId(2), 2, 0.5), Verdict::Stop);
-        assert_eq!(halving.report(TrialId(0), 3, 0.1), Verdict::Continue, "3 is no rung");
+        assert_eq!(halving.report(TrialId(0), &Report::of(1, 0.5)), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(1), &Report::of(1, 0.4)), Verdict::Stop);
+        assert_eq!(halving.report(TrialId(2), &Report::of(1, 0.6)), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(0), &Report::of(2, 0.6)), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(2), &Report::of(2, 0.5)), Verdict::Stop);
+        assert_eq!(halving.report(TrialId(0), &Report::of(3, 0.1)), Verdict::Continue, "3 is no rung");
     }
 
     proptest! {

@@ -1,0 +1,5 @@
+//! The samplers, one file each.
+
+mod random;
+
+pub use random::Random;
