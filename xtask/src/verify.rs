@@ -33,7 +33,7 @@ enum Part {
     Exports,
     /// The same seed and cost table give the same models, for any thread count.
     Determinism,
-    /// The PyTorch example.
+    /// The PyTorch examples.
     Pytorch,
 }
 
@@ -96,7 +96,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             writeln!(page, "| {} | {} | {mark} |", check.claim, check.found)?;
         }
     }
-    results::keep("verify", "Verification", &page)?;
+    // What was chosen is a page of its own: it does not take the place of the whole verification.
+    let chosen = options.parts.iter().filter_map(ValueEnum::to_possible_value);
+    let name = chosen.fold("verify".to_owned(), |name, part| format!("{name}-{}", part.get_name()));
+    results::keep(&name, "Verification", &page)?;
     if broken > 0 {
         bail!("{broken} claims do not hold");
     }

@@ -1,7 +1,7 @@
-//! The PyTorch examples: ordinary scripts, improved by their recipes.
+//! The PyTorch examples: ordinary scripts, measured as they are, improved by their recipes, and the verdict put to the test.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -10,54 +10,159 @@ use super::{Check, folder, joulewise};
 use crate::process::{command, json, output, root, show};
 use crate::venv;
 
-/// A recipe and what must come of it.
+/// Scripts, a recipe, and what must come of them.
 struct Example {
     name: &'static str,
+    /// Below `examples/`.
+    folder: &'static str,
+    /// What the scripts need once.
+    prepare: &'static [&'static str],
+    /// The training as it is, if it is to be measured.
+    training: Option<Training>,
     recipe: &'static str,
     /// Practices of which a candidate must have been made.
     made: &'static [&'static str],
+    metric: &'static str,
+    /// The metric's value that stands for all right.
+    perfect: f64,
+    /// The baseline's part of that must be at least so much.
+    at_least: f64,
+    /// The last value of the metric in what a training printed.
+    reported: fn(&str) -> Option<f64>,
 }
 
-const EXAMPLES: [Example; 2] = [
-    Example { name: "pytorch example", recipe: "recipe.toml", made: &["tune", "early-stopping"] },
+/// A script that knows nothing of Joulewise.
+struct Training {
+    arguments: &'static [&'static str],
+    /// Its spans, told from what it prints.
+    pattern: &'static str,
+    epochs: u64,
+}
+
+const EXAMPLES: [Example; 3] = [
     Example {
-        name: "pytorch example of every practice",
+        name: "pytorch",
+        folder: "pytorch",
+        prepare: &["features.py"],
+        training: Some(Training {
+            arguments: &["train.py", "--epochs", "4"],
+            pattern: r#""(?<end>epoch)":"#,
+            epochs: 4,
+        }),
+        recipe: "recipe.toml",
+        made: &["tune", "early-stopping"],
+        metric: "accuracy",
+        perfect: 1.0,
+        at_least: 0.9,
+        reported: in_json,
+    },
+    Example {
+        name: "pytorch, every practice",
+        folder: "pytorch",
+        prepare: &["features.py"],
+        training: None,
         recipe: "every_practice.toml",
         made: &["tune", "early-stopping", "smaller-network", "distil", "data-subset", "quantise"],
+        metric: "accuracy",
+        perfect: 1.0,
+        at_least: 0.9,
+        reported: in_json,
+    },
+    Example {
+        name: "torchvision",
+        folder: "torchvision",
+        prepare: &["make_pictures.py", "pictures"],
+        training: Some(Training {
+            arguments: &["train.py", "--width", "32", "--epochs", "3", "--lr", "0.01"],
+            pattern: "(?<end>Epoch|Test):.* Total time",
+            epochs: 3,
+        }),
+        recipe: "recipe.toml",
+        made: &["smaller-network", "quantise", "data-subset", "tune"],
+        metric: "acc1",
+        perfect: 100.0,
+        at_least: 0.9,
+        reported: after_acc1,
     },
 ];
 
-/// Runs the examples' recipes with the environment's Python first in the path.
+/// How far the accuracy of a recommended training may be from the one that was promised: it is the same training again.
+const MISSED: f64 = 0.01;
+/// How far its joules may be from those that were promised, on a machine that does other things too.
+const JOULES: std::ops::RangeInclusive<f64> = 0.75..=1.33;
+
+/// Runs the examples with their environment's Python first in the path.
 pub(super) fn run() -> Result<Vec<Check>> {
-    let scripts = root().join("examples/pytorch");
-    let python = venv::python("examples/pytorch/requirements.txt")?;
-    let bin = python.parent().context("the Python interpreter has no folder")?;
-    let mut path = bin.as_os_str().to_owned();
-    if let Some(rest) = std::env::var_os("PATH") {
-        path.push(":");
-        path.push(rest);
-    }
-    let mut features = command(&python, ["features.py"]);
-    features.current_dir(&scripts);
-    show(features)?;
     let mut checks = Vec::new();
     for example in &EXAMPLES {
-        checks.extend(verify(example, &scripts, &path)?);
+        let place = Place::of(example)?;
+        if let Some(training) = &example.training {
+            checks.push(measured(example, training, &place)?);
+        }
+        checks.extend(improved(example, &place)?);
     }
     Ok(checks)
 }
 
-fn verify(example: &Example, scripts: &Path, path: &OsString) -> Result<Vec<Check>> {
+/// Where an example's scripts are, and what they run with.
+struct Place {
+    scripts: PathBuf,
+    path: OsString,
+}
+
+impl Place {
+    fn of(example: &Example) -> Result<Self> {
+        let scripts = root().join("examples").join(example.folder);
+        let python = venv::python(&format!("examples/{}/requirements.txt", example.folder))?;
+        let bin = python.parent().context("the Python interpreter has no folder")?;
+        let mut path = bin.as_os_str().to_owned();
+        if let Some(rest) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(rest);
+        }
+        let mut prepare = command(&python, example.prepare);
+        prepare.current_dir(&scripts);
+        show(prepare)?;
+        Ok(Self { scripts, path })
+    }
+
+    /// `joulewise` with these arguments, among the scripts.
+    fn joulewise(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = command(joulewise(), arguments);
+        command.current_dir(&self.scripts).env("PATH", &self.path);
+        command
+    }
+}
+
+/// Measures a training as it is.
+fn measured(example: &Example, training: &Training, place: &Place) -> Result<Check> {
+    let result = folder(example.folder).join("measure.json");
+    std::fs::create_dir_all(folder(example.folder))?;
+    let mut measure = place.joulewise(&["measure", "--span-pattern", training.pattern, "-o"]);
+    measure.arg(&result).args(["--", "python", "-u"]).args(training.arguments);
+    show(measure)?;
+    let result = read(&result)?;
+    let spans = result["spans"].as_array().context("no spans")?;
+    let joules = |value: &Value| value["energy_j"]["value"].as_f64().unwrap_or(f64::NAN);
+    let share = spans.iter().map(joules).sum::<f64>() / joules(&result);
+    let found = spans.iter().map(|span| format!("{} {}", span["count"], span["name"].as_str().unwrap_or("")));
+    Ok(Check::new(
+        format!("{}: measured as it is, the epochs that it prints are spans of the run", example.name),
+        format!("{}: {:.1} % of the joules", found.collect::<Vec<_>>().join(", "), 100.0 * share),
+        // Importing PyTorch belongs to the first of them.
+        spans.iter().all(|span| span["count"] == training.epochs) && (0.5..=1.0).contains(&share),
+    ))
+}
+
+/// Improves a training by its recipe, and does what the verdict says.
+fn improved(example: &Example, place: &Place) -> Result<Vec<Check>> {
     let name = example.name;
-    let mut improve = command(joulewise(), ["improve"]);
-    improve
-        .arg(scripts.join(example.recipe))
-        .arg("--out")
-        .arg(folder("pytorch"))
-        .arg("--json")
-        .env("PATH", path);
+    let runs = folder(example.folder);
+    let mut improve = place.joulewise(&["improve", example.recipe, "--json", "--out"]);
+    improve.arg(&runs);
     let result = json(improve)?;
-    let accuracy = accuracy(&result["baseline"]).unwrap_or(0.0);
+    let baseline = &result["baseline"];
+    let accuracy = part(example, baseline, "test");
     let candidates = result["candidates"].as_array().context("no candidates")?;
     let holding: Vec<&Value> = candidates.iter().filter(|c| c["status"] == "holds").collect();
     let skipped: Vec<&Value> = candidates.iter().filter(|c| c["status"] == "skipped").collect();
@@ -67,11 +172,18 @@ fn verify(example: &Example, scripts: &Path, path: &OsString) -> Result<Vec<Chec
             .any(|c| c["practices"][0] == **practice && (c["status"] == "holds" || c["status"] == "drops"))
     };
     let missing: Vec<&str> = example.made.iter().copied().filter(|practice| !made(practice)).collect();
+    let cost = |model: &Value| model["life_cost_j"]["value"].as_f64().unwrap_or(f64::INFINITY);
+    let best = holding.iter().copied().chain([baseline]).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+    let best = best.unwrap_or(baseline);
+    let best_name = best["name"].as_str().unwrap_or_default();
+    let verdict = result["verdict"].as_str().unwrap_or_default();
+    let report = runs.join(result["id"].as_str().context("no id")?).join("report.html");
+    let page = std::fs::read_to_string(report)?;
     let mut checks = vec![
         Check::new(
-            format!("{name}: baseline accuracy at least 90 %"),
+            format!("{name}: baseline accuracy at least {:.0} %", 100.0 * example.at_least),
             format!("{:.1} %", 100.0 * accuracy),
-            accuracy >= 0.9,
+            accuracy >= example.at_least,
         ),
         Check::new(
             format!("{name}: {} make a candidate", example.made.join(", ")),
@@ -84,38 +196,67 @@ fn verify(example: &Example, scripts: &Path, path: &OsString) -> Result<Vec<Chec
             format!("{} skipped", skipped.len()),
             skipped.iter().all(|c| c["reason"].as_str().is_some_and(|reason| !reason.is_empty())),
         ),
+        Check::new(
+            format!("{name}: the verdict and the report name the cheapest life"),
+            verdict.to_owned(),
+            verdict.contains(best_name) && page.contains(best_name),
+        ),
     ];
-    if let Some(best) = holding.first() {
-        checks.push(by_hand(name, best, scripts, path)?);
-    }
+    checks.extend(by_hand(example, best, place)?);
     Ok(checks)
 }
 
-/// Whether the command that a candidate recommends gives what the candidate promises.
-fn by_hand(name: &str, candidate: &Value, scripts: &Path, path: &OsString) -> Result<Check> {
-    let line = candidate["command"].as_str().context("the candidate names no command")?;
-    // Where it leaves its model, which nobody wants among the scripts.
-    let model = folder("pytorch").join("by-hand");
-    let line = line.replace("--out model", &format!("--out '{}'", model.display()));
-    let promised = candidate["metrics"]["accuracy"]["select"].as_f64().unwrap_or(f64::NAN);
-    let mut shell = command("sh", ["-c", &line]);
-    shell.current_dir(scripts).env("PATH", path);
-    let ran = output(shell)?;
-    let last = String::from_utf8_lossy(&ran.stdout).lines().last().unwrap_or_default().to_owned();
-    let row: Value = serde_json::from_str(&last).unwrap_or_default();
-    let found = row["accuracy"].as_f64().unwrap_or(f64::NAN);
-    Ok(Check::new(
-        format!(
-            "{name}: the command of `{}`, run by hand, gives its accuracy",
-            candidate["name"].as_str().unwrap_or("")
-        ),
-        format!("{:.2} %, promised {:.2} %", 100.0 * found, 100.0 * promised),
-        (found - promised).abs() <= 0.01,
-    ))
+/// The metric of a model, as a part of what would be perfect.
+fn part(example: &Example, model: &Value, split: &str) -> f64 {
+    model["metrics"][example.metric][split].as_f64().map_or(f64::NAN, |value| value / example.perfect)
 }
 
-/// The accuracy that a model is reported with.
-fn accuracy(model: &Value) -> Option<f64> {
-    let accuracy = &model["metrics"]["accuracy"];
-    accuracy["test"].as_f64().or(accuracy["judge"].as_f64())
+/// Whether the command of the model that the verdict recommends gives what the run promises of it.
+fn by_hand(example: &Example, model: &Value, place: &Place) -> Result<[Check; 2]> {
+    let line = model["command"].as_str().context("the model names no command")?;
+    // Where it leaves its model, which nobody wants among the scripts.
+    let left = folder(example.folder).join("by-hand");
+    let left = format!("'{}'", left.display());
+    let words: Vec<&str> = line.split(' ').map(|word| if word == "model" { &left } else { word }).collect();
+    let line = words.join(" ");
+    let measurement = folder(example.folder).join("by-hand.json");
+    let mut measure = place.joulewise(&["measure", "-o"]);
+    measure.arg(&measurement).args(["--", "sh", "-c", &line]);
+    let printed = output(measure)?.stdout;
+    let found = (example.reported)(&String::from_utf8_lossy(&printed)).unwrap_or(f64::NAN) / example.perfect;
+    let promised = part(example, model, "select");
+    let joules = |value: &Value| value["value"].as_f64().unwrap_or(f64::NAN);
+    let measured = joules(&read(&measurement)?["energy_j"]);
+    let ratio = measured / joules(&model["training_j"]);
+    let of =
+        format!("{}: the command of `{}`, run by hand,", example.name, model["name"].as_str().unwrap_or(""));
+    Ok([
+        Check::new(
+            format!("{of} gives its accuracy"),
+            format!("{:.2} %, promised {:.2} %", 100.0 * found, 100.0 * promised),
+            (found - promised).abs() <= MISSED,
+        ),
+        Check::new(
+            format!("{of} takes the joules of its training"),
+            format!("{measured:.0} J, {ratio:.2} of what was promised"),
+            JOULES.contains(&ratio),
+        ),
+    ])
+}
+
+fn read(path: &Path) -> Result<Value> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// As in `{"epoch": 3, "accuracy": 0.91}`.
+fn in_json(printed: &str) -> Option<f64> {
+    let row: Value = serde_json::from_str(printed.lines().last()?).ok()?;
+    row["accuracy"].as_f64()
+}
+
+/// As in `Test:  Acc@1 86.094 Acc@5 100.000`.
+fn after_acc1(printed: &str) -> Option<f64> {
+    let (_, after) = printed.rsplit_once("Acc@1 ")?;
+    after.split_whitespace().next()?.parse().ok()
 }

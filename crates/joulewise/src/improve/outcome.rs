@@ -1,7 +1,8 @@
 //! From what a search found to `result.json`, and back for a run that goes on.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -230,7 +231,7 @@ fn describe(
         described.model = Some(model_path(&candidate.name));
     }
     if let Some(artifact) = &candidate.artifact {
-        described.bytes = run.folder().join(artifact).metadata().map_or(0, |file| file.len());
+        described.bytes = size(&run.folder().join(artifact));
         described.model = Some(artifact.to_string_lossy().into_owned());
     }
     if let Task::Commands(task) = task {
@@ -261,6 +262,21 @@ fn describe(
         }
     }
     Ok(described)
+}
+
+/// Bytes of a model that a command wrote: a file, or a folder with all that is in it.
+fn size(model: &Path) -> u64 {
+    match fs::read_dir(model) {
+        Ok(inside) => inside
+            .flatten()
+            .map(|entry| match entry.file_type() {
+                // A link may lead around in circles.
+                Ok(kind) if kind.is_symlink() => 0,
+                _ => size(&entry.path()),
+            })
+            .sum(),
+        Err(_) => model.metadata().map_or(0, |file| file.len()),
+    }
 }
 
 /// Values by the names of their placeholders.

@@ -167,6 +167,12 @@ impl RunResult {
             .map_or(&self.baseline, |(model, _)| model)
     }
 
+    /// The command that trains the best model, if that is another one than the baseline's.
+    pub fn recommended_command(&self) -> Option<&str> {
+        let best = self.best();
+        best.command.as_deref().filter(|_| !self.is_baseline(best))
+    }
+
     /// Energy of one inference of `model` at the life's batch size.
     pub fn inference_j(&self, model: &Candidate) -> Option<Energy> {
         model.energy_per_inference_j.by_batch.get(&self.life.batch.to_string()).copied()

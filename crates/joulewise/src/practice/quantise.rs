@@ -78,12 +78,14 @@ fn by_command(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>
     }
     let candidates = precisions.iter().map(|precision| {
         let variation = Variation::from([(Placeholder::Precision, precision.clone())]);
-        let name = format!("train-{precision}");
+        // A format may be chosen by a flag, as in --amp.
+        let called = precision.trim_start_matches('-');
+        let name = format!("train-{called}");
         let mut made = command::retrain("quantise", &name, &[], task, &variation, cx);
         if let Ok(candidate) = &mut made {
             candidate.note("precision", precision);
         }
-        one_of_several("quantise", format!("quantise-{precision}"), made)
+        one_of_several("quantise", format!("quantise-{called}"), made)
     });
     candidates.collect()
 }

@@ -37,6 +37,13 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
         figure(out, &format!("Worth most {}", quantity::at_worth(worth)), &value, &detail)?;
     }
     out.push_str("</dl>\n");
+    if let Some(command) = result.recommended_command() {
+        writeln!(
+            out,
+            "<p class=\"note\">Train it by hand in the folder of the commands: <code>{}</code></p>",
+            Escaped(command)
+        )?;
+    }
     if let Some(spread) = result.spread() {
         writeln!(out, "<p class=\"note\">The baseline with {OTHER_SEEDS}: {}.</p>", Escaped(spread))?;
     }

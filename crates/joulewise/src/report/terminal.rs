@@ -45,6 +45,10 @@ pub fn table(result: &RunResult, width: usize, colour: bool) -> String {
     }
     out.push('\n');
     wrapped(&mut out, &result.verdict.replace('`', ""), width);
+    if let Some(command) = result.recommended_command() {
+        // On a line of its own, however long: it is there to be copied.
+        let _ = write!(out, "\nTrain it by hand in the folder of the commands:\n  {command}\n");
+    }
     out
 }
 
@@ -214,6 +218,17 @@ mod tests {
             table(&result, 100, false)
                 .contains("\nThe baseline with other seeds: 3 trainings: 0.92 on average.\n")
         );
+    }
+
+    #[test]
+    fn the_command_of_the_best_model_is_there_to_be_copied() {
+        let mut result = fixture::result();
+        assert_eq!(result.recommended_command(), None);
+        let best = result.best().name.clone();
+        let best = result.candidates.iter_mut().find(|candidate| candidate.name == best).unwrap();
+        let command = format!("python train.py {}", "--more ".repeat(30).trim_end());
+        best.command = Some(command.clone());
+        assert!(table(&result, 60, false).ends_with(&format!("\n  {command}\n")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A command runs in `train.folder`, in a process group of its own. What it prints goes to `output.log` in the
 //! `{out}` folder of that execution; its metrics are found as [`MetricsFrom`] says.
 //!
-//! - **train** writes the model to `{model}` and reports the metric, best once per epoch.
+//! - **train** writes the model to `{model}`, a file or a folder, and reports the metric, best once per epoch.
 //! - **distil** reads `{model}` and writes its logits for every training example to `{teacher}`.
 //! - **eval** reads `{model}` and reports the metric; it stands for the test.
 //! - **deploy** reads `{model}`, runs as many inferences as it likes in batches of `{batch}`, and reports
@@ -54,7 +54,7 @@ pub struct Trained {
     pub metrics: Metrics,
     /// Each report of the goal's metric, in order: epochs, if the command reports by epoch.
     pub curve: Vec<Metrics>,
-    /// The model file; none if the command has no `{model}`, or was stopped before it wrote one.
+    /// The model, a file or a folder; none if the command has no `{model}`, or was stopped before it wrote one.
     pub model: Option<PathBuf>,
     /// Whether the watcher stopped it.
     pub was_stopped: bool,
@@ -392,9 +392,10 @@ fn checked(argv: &str, ended: &Ended, metric: &str, values: &Values) -> Result<f
     Ok(value)
 }
 
-/// Removes a file if it is there.
+/// Removes a file or a folder if it is there.
 fn remove(path: &Path) -> Result<(), TaskError> {
-    match std::fs::remove_file(path) {
+    let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TaskError::file(path, &error)),
         _ => Ok(()),
     }

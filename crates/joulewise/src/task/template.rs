@@ -32,7 +32,7 @@ pub enum Placeholder {
     Teacher,
     /// `{init}`: the model file to start from; empty when there is none.
     Init,
-    /// `{model}`: the model file, which a training writes and other commands read.
+    /// `{model}`: the model, a file or a folder, which a training writes and other commands read.
     Model,
     /// `{out}`: the folder of this execution, for `metrics.jsonl` and whatever else it writes.
     Out,

@@ -205,6 +205,16 @@ fn what_an_earlier_execution_left_does_not_count() {
 }
 
 #[test]
+fn a_model_may_be_a_folder() {
+    let project = Project::new();
+    let task = project.script("mkdir $3 && touch $3/weights && echo '{\"accuracy\": 0.5}'", &[]);
+    for _ in 0..2 {
+        let model = project.train(&task, &[]).unwrap().model.unwrap();
+        assert!(model.join("weights").is_file(), "what an earlier execution left was in the way");
+    }
+}
+
+#[test]
 fn evaluation_and_deployment_read_the_model() {
     let project = Project::new();
     let task = project.task(
