@@ -1,4 +1,8 @@
-//! Conformance suites: what every sampler and every stopper has to satisfy. They panic with the reason.
+//! Conformance suites: what every sampler, stopper and storage has to satisfy. They panic with the reason.
+
+mod storage;
+
+pub use storage::check_storage;
 
 use crate::direction::Direction;
 use crate::domain::{Domain, Value};

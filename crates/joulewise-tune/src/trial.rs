@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number;
 use crate::point::Point;
 
 /// The number of a trial in its study, from 0.
@@ -27,8 +28,10 @@ pub struct Report {
     /// How far it was, in epochs or whatever the study counts in; it grows.
     pub step: u64,
     /// A value for each objective; NaN where it is not known yet.
+    #[serde(with = "number::list")]
     pub values: Vec<f64>,
     /// What the trial had cost so far.
+    #[serde(with = "number")]
     pub cost: f64,
 }
 
@@ -45,11 +48,13 @@ pub enum State {
     /// It gave no value; what it cost is spent all the same.
     Failed {
         /// In the unit of the study.
+        #[serde(with = "number")]
         cost: f64,
     },
     /// Nobody knows what became of it: its worker went silent. What it is known to have cost is spent.
     Lost {
         /// In the unit of the study.
+        #[serde(with = "number")]
         cost: f64,
     },
 }
@@ -58,8 +63,10 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// A value for each objective of the study, in their order.
+    #[serde(with = "number::list")]
     pub values: Vec<f64>,
     /// What it cost, in any unit that is the same for all trials of a study, as in joules.
+    #[serde(with = "number")]
     pub cost: f64,
 }
 

@@ -1,0 +1,207 @@
+//! What a study has come to, event by event.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Claim, Limits, Record, unknown};
+use crate::point::Point;
+use crate::random::Stream;
+use crate::sampler::Sampler;
+use crate::storage::{Definition, Entry, Event, Origin, StorageError, StorageErrorKind};
+use crate::trial::{State, Trial, TrialId};
+
+/// A study and its sampler after the events up to a number.
+pub(super) struct Fold<S> {
+    definition: Definition,
+    sampler: S,
+    seq: u64,
+    pub(super) trials: Vec<Trial>,
+    records: Vec<Record>,
+    /// Points that wait for a worker.
+    queue: VecDeque<(Point, Origin)>,
+    /// Of an exact study, the points that the sampler proposed.
+    cells: BTreeSet<String>,
+    pub(super) notes: BTreeMap<String, String>,
+    pub(super) running: u64,
+}
+
+impl<S: Sampler> Fold<S> {
+    pub(super) fn new(definition: Definition, sampler: S) -> Self {
+        Self {
+            definition,
+            sampler,
+            seq: 0,
+            trials: Vec::new(),
+            records: Vec::new(),
+            queue: VecDeque::new(),
+            cells: BTreeSet::new(),
+            notes: BTreeMap::new(),
+            running: 0,
+        }
+    }
+
+    /// The number of the last event that it knows.
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    pub(super) fn record(&self, id: TrialId) -> Option<&Record> {
+        self.records.get(id.0 as usize)
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn apply_all(&mut self, events: Vec<Event>) -> Result<(), StorageError> {
+        events.into_iter().try_for_each(|event| self.apply(event))
+    }
+
+    /// Takes in what happened.
+    ///
+    /// Fails when it does not fit to what happened before, as in a damaged file.
+    pub(super) fn apply(&mut self, event: Event) -> Result<(), StorageError> {
+        let Event { seq, at_s, entry } = event;
+        if seq != self.seq + 1 {
+            return Err(damaged(seq, "does not follow the one before it"));
+        }
+        match entry {
+            Entry::Queued { point } => self.queue.push_back((point, Origin::Queue(seq))),
+            Entry::Asked { trial, point, worker, origin } => {
+                if trial.0 != self.trials.len() as u64 {
+                    return Err(damaged(seq, "begins a trial out of turn"));
+                }
+                self.begin(Trial::running(trial, point), Record::new(worker, origin, seq, at_s));
+            }
+            Entry::Reported { trial, report } => self.trial(trial, seq)?.curve.push(report),
+            Entry::Ended { trial, state } => {
+                self.trial(trial, seq)?;
+                self.end(trial, state, at_s);
+            }
+            Entry::Orphaned { trial, state } => {
+                // What the silent worker spent is spent.
+                let spent = Trial { state, ..Trial::running(trial, Point::default()) }.cost();
+                if let State::Lost { cost } = &mut self.trial(trial, seq)?.state {
+                    *cost = cost.max(spent);
+                }
+            }
+            Entry::Noted { trial: None, key, value } => {
+                self.notes.insert(key, value);
+            }
+            Entry::Noted { trial: Some(id), key, value } => {
+                self.trial(id, seq)?;
+                self.records[id.0 as usize].notes.insert(key, value);
+            }
+        }
+        self.seq = seq;
+        Ok(())
+    }
+
+    fn begin(&mut self, trial: Trial, mut record: Record) {
+        self.queue.retain(|(_, waiting)| *waiting != record.origin);
+        match record.origin {
+            Origin::Sampler if self.definition.exact => {
+                self.cells.insert(trial.point.to_string());
+            }
+            Origin::Retry(of) => {
+                if let Some(lost) = self.records.get_mut(of.0 as usize) {
+                    lost.is_superseded = true;
+                    record.attempt = lost.attempt + 1;
+                }
+            }
+            _ => (),
+        }
+        self.running += 1;
+        self.sampler.tell(&trial);
+        self.trials.push(trial);
+        self.records.push(record);
+    }
+
+    fn end(&mut self, id: TrialId, state: State, at_s: f64) {
+        let (trial, record) = (&mut self.trials[id.0 as usize], &mut self.records[id.0 as usize]);
+        self.running -= u64::from(trial.state == State::Running);
+        let retry = Origin::Retry(id);
+        self.queue.retain(|(_, waiting)| *waiting != retry);
+        if matches!(state, State::Lost { .. }) && record.attempt < self.definition.retries {
+            self.queue.push_back((trial.point.clone(), retry));
+        }
+        record.ended_s = Some(at_s);
+        trial.state = state;
+        self.sampler.tell(trial);
+    }
+
+    fn trial(&mut self, id: TrialId, seq: u64) -> Result<&mut Trial, StorageError> {
+        self.trials.get_mut(id.0 as usize).ok_or_else(|| damaged(seq, "speaks of a trial that never began"))
+    }
+
+    /// The ends of the trials of which the lease is over.
+    pub(super) fn lost(&self, expired: &[TrialId]) -> Vec<Entry> {
+        let running = expired.iter().filter(|id| self.is_running(**id));
+        let lost = |id: &TrialId| {
+            let cost = self.trials[id.0 as usize].cost();
+            Entry::Ended { trial: *id, state: State::Lost { cost } }
+        };
+        running.map(lost).collect()
+    }
+
+    /// The beginning of the next trial, unless it is over.
+    pub(super) fn next(&mut self, worker: &str, limits: Limits) -> Option<Entry> {
+        if limits.cost.is_some_and(|limit| self.trials.iter().map(Trial::cost).sum::<f64>() >= limit) {
+            return None;
+        }
+        let is_full = limits.trials.is_some_and(|limit| self.firsts() >= limit);
+        let waiting = self.queue.iter().find(|(_, origin)| !is_full || matches!(origin, Origin::Retry(_)));
+        let (point, origin) = match waiting {
+            Some((point, origin)) => (point.clone(), *origin),
+            None if is_full => return None,
+            None => (self.propose()?, Origin::Sampler),
+        };
+        let trial = TrialId(self.trials.len() as u64);
+        Some(Entry::Asked { trial, point, worker: worker.to_owned(), origin })
+    }
+
+    /// What the sampler proposes for the next trial; `None` when it has nothing new for an exact study.
+    pub(super) fn propose(&mut self) -> Option<Point> {
+        let stream = Stream::new(self.definition.seed, self.trials.len() as u64);
+        let point = self.sampler.ask(&self.definition.space, stream);
+        let is_new = !self.definition.exact || !self.cells.contains(&point.to_string());
+        is_new.then_some(point)
+    }
+
+    /// How many trials there are, not counting those that try again what got lost.
+    fn firsts(&self) -> u64 {
+        self.records.iter().filter(|record| record.attempt == 0).count() as u64
+    }
+
+    /// Whether nobody else was given the work of `claim`. Fails when the study knows no such trial.
+    pub(super) fn is_current(&self, claim: &Claim) -> Result<bool, StorageError> {
+        let record = self.record(claim.id).ok_or_else(|| unknown(claim.id))?;
+        Ok(record.fence == claim.fence && !record.is_superseded)
+    }
+
+    pub(super) fn is_running(&self, id: TrialId) -> bool {
+        self.trials.get(id.0 as usize).is_some_and(|trial| trial.state == State::Running)
+    }
+
+    /// Whether a result is still wanted.
+    pub(super) fn is_open(&self, id: TrialId) -> bool {
+        let state = self.trials.get(id.0 as usize).map(|trial| &trial.state);
+        matches!(state, Some(State::Running | State::Lost { .. }))
+    }
+
+    /// The state that a trial ends in when it is told that it ended in `state`.
+    pub(super) fn settled(&self, state: State) -> Result<State, StorageError> {
+        match state {
+            State::Done(outcome) if !self.definition.objectives.are_finite(&outcome.values) => {
+                Ok(State::Failed { cost: outcome.cost })
+            }
+            State::Running => {
+                Err(StorageError::new(StorageErrorKind::Refused, "no trial ends in running on"))
+            }
+            state => Ok(state),
+        }
+    }
+}
+
+fn damaged(seq: u64, problem: &str) -> StorageError {
+    StorageError::new(StorageErrorKind::Corrupt, format!("the study is damaged: event {seq} {problem}"))
+}

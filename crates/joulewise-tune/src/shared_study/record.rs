@@ -1,0 +1,41 @@
+//! What is known of a trial besides its point and what came of it.
+
+use std::collections::BTreeMap;
+
+use crate::storage::Origin;
+
+/// What is known of a trial besides its point and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Who evaluates it.
+    pub worker: String,
+    /// Where its point is from.
+    pub origin: Origin,
+    /// How many trials of this point got lost before it.
+    pub attempt: u32,
+    /// The number of the event that began it.
+    pub fence: u64,
+    /// When it began, in seconds since 1970.
+    pub began_s: f64,
+    /// When it ended, or was declared lost.
+    pub ended_s: Option<f64>,
+    /// Whether another trial of the same point was begun because this one got lost.
+    pub is_superseded: bool,
+    /// Texts that were kept about it, by their names.
+    pub notes: BTreeMap<String, String>,
+}
+
+impl Record {
+    pub(super) fn new(worker: String, origin: Origin, fence: u64, began_s: f64) -> Self {
+        Self {
+            worker,
+            origin,
+            attempt: 0,
+            fence,
+            began_s,
+            ended_s: None,
+            is_superseded: false,
+            notes: BTreeMap::new(),
+        }
+    }
+}
