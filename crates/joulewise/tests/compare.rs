@@ -1,26 +1,18 @@
 //! `joulewise compare`, seen from outside.
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use support::{ZONE, counter, text};
 
 /// Runs it where there is no energy counter.
 fn compare(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_joulewise"))
-        .arg("compare")
-        .args(arguments)
-        .env("JOULEWISE_SYSFS", folder)
-        .env("CUDA_VISIBLE_DEVICES", "")
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    str::from_utf8(bytes).unwrap()
+    support::joulewise(folder, &[&["compare"], arguments].concat())
 }
 
 /// Counts to a number in a shell: CPU time in proportion to it.
@@ -59,14 +51,10 @@ fn commands_are_run_in_turns_and_compared() {
 #[test]
 fn counters_are_compared_where_there_are_any() {
     let folder = tempfile::tempdir().unwrap();
-    let zone = folder.path().join("class/powercap/intel-rapl:0");
-    fs::create_dir_all(&zone).unwrap();
-    fs::write(zone.join("name"), "package-0\n").unwrap();
-    fs::write(zone.join("max_energy_range_uj"), "262143328850\n").unwrap();
-    fs::write(zone.join("energy_uj"), "1000000\n").unwrap();
+    counter(folder.path());
     // Written whole and renamed: a counter is never empty.
     let using = |joules: u32| {
-        let counter = "class/powercap/intel-rapl:0/energy_uj";
+        let counter = format!("{ZONE}/energy_uj");
         format!("sh -c 'echo $(($(cat {counter}) + {joules}000000)) > next; mv next {counter}'")
     };
     let output = compare(folder.path(), &[&using(2), &using(1), "--json"]);

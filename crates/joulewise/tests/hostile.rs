@@ -1,19 +1,14 @@
 //! Commands and counters that behave badly: `joulewise measure` never hangs, never panics, and never tells of joules below
 //! zero.
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-
-/// Runs it in a folder whose powercap tree, if there is one, stands for the machine's.
-fn joulewise(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_joulewise"));
-    command.args(arguments).env("JOULEWISE_SYSFS", folder).env("CUDA_VISIBLE_DEVICES", "");
-    command.env("JOULEWISE", env!("CARGO_BIN_EXE_joulewise")).env_remove("JOULEWISE_SPANS");
-    command.current_dir(folder).output().unwrap()
-}
+use support::{ZONE, counter, joulewise};
 
 /// What measuring a script gave: its output, and the result, which is sound.
 fn measured(folder: &Path, arguments: &[&str], script: &str) -> (Output, Value) {
@@ -50,24 +45,10 @@ fn joules(result: &Value) -> f64 {
     result["energy_j"]["value"].as_f64().unwrap()
 }
 
-const ZONE: &str = "class/powercap/intel-rapl:0";
-
-/// A folder with a counter that stands at 1 J.
-fn counter() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let zone = folder.path().join(ZONE);
-    fs::create_dir_all(&zone).unwrap();
-    for (name, text) in
-        [("name", "package-0\n"), ("max_energy_range_uj", "262143328850\n"), ("energy_uj", "1000000\n")]
-    {
-        fs::write(zone.join(name), text).unwrap();
-    }
-    folder
-}
-
 #[test]
 fn a_zone_that_cannot_be_read_gives_way_to_the_model() {
-    let folder = counter();
+    let folder = tempfile::tempdir().unwrap();
+    counter(folder.path());
     let counter = folder.path().join(ZONE).join("energy_uj");
     fs::remove_file(&counter).unwrap();
     fs::create_dir(&counter).unwrap();
@@ -81,7 +62,8 @@ fn a_zone_that_cannot_be_read_gives_way_to_the_model() {
 
 #[test]
 fn a_zone_that_vanishes_keeps_what_it_had_counted() {
-    let folder = counter();
+    let folder = tempfile::tempdir().unwrap();
+    counter(folder.path());
     let script = format!("echo 3000000 > {ZONE}/energy_uj; sleep 0.3; rm -r {ZONE}; sleep 0.3; exit 4");
     let (output, result) = measured(folder.path(), &[], &script);
     assert_eq!(output.status.code(), Some(4));
@@ -91,7 +73,8 @@ fn a_zone_that_vanishes_keeps_what_it_had_counted() {
 
 #[test]
 fn a_counter_that_jumps_is_not_believed() {
-    let folder = counter();
+    let folder = tempfile::tempdir().unwrap();
+    counter(folder.path());
     let jumps = ["0", "262143328849", "5", "-7", "nonsense", "", "99999999999999999999999", "2000000"];
     let script = jumps.map(|jump| format!("echo '{jump}' > {ZONE}/energy_uj; sleep 0.15")).join("\n");
     let (output, result) = measured(folder.path(), &["--repeat", "2", "--idle", "200ms"], &script);

@@ -1,26 +1,18 @@
 //! `joulewise measure`, seen from outside.
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use support::{counter, text};
 
 /// Runs it where there is no energy counter.
 fn measure(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_joulewise"))
-        .arg("measure")
-        .args(arguments)
-        .env("JOULEWISE_SYSFS", folder)
-        .env("CUDA_VISIBLE_DEVICES", "")
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> &str {
-    str::from_utf8(bytes).unwrap()
+    support::joulewise(folder, &[&["measure"], arguments].concat())
 }
 
 #[test]
@@ -72,15 +64,6 @@ fn a_path_that_cannot_be_written_is_told_before_the_command_runs() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).starts_with("error: cannot write no/such/folder.json: "));
     assert!(!folder.path().join("ran").exists());
-}
-
-/// A counter that stands at 1 J, and a script that sets it.
-fn counter(folder: &Path) {
-    let zone = folder.join("class/powercap/intel-rapl:0");
-    fs::create_dir_all(&zone).unwrap();
-    fs::write(zone.join("name"), "package-0\n").unwrap();
-    fs::write(zone.join("max_energy_range_uj"), "262143328850\n").unwrap();
-    fs::write(zone.join("energy_uj"), "1000000\n").unwrap();
 }
 
 /// Sets the counter, and runs for so long that the last readings find it unchanged.
@@ -242,9 +225,7 @@ fn a_full_disk_is_told_and_the_result_is_not_lost() {
 fn a_request_to_end_is_passed_on() {
     let folder = tempfile::tempdir().unwrap();
     let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
-    let mut measuring = Command::new(env!("CARGO_BIN_EXE_joulewise"))
-        .args(["measure", "--json", "--", "sh", "-c", script])
-        .env("JOULEWISE_SYSFS", folder.path())
+    let mut measuring = support::command(folder.path(), &["measure", "--json", "--", "sh", "-c", script])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -264,9 +245,7 @@ fn signals_reach_the_whole_group_of_the_command() {
         // The inner shell is the one that answers; the outer one survives the signal and reports its answer.
         let inner = format!("trap \"exit 9\" {signal}; echo ready; while :; do sleep 0.01; done");
         let script = format!("trap : {signal}; sh -c '{inner}'; exit $?");
-        let mut measuring = Command::new(env!("CARGO_BIN_EXE_joulewise"))
-            .args(["measure", "--", "sh", "-c", &script])
-            .env("JOULEWISE_SYSFS", folder.path())
+        let mut measuring = support::command(folder.path(), &["measure", "--", "sh", "-c", &script])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -1,23 +1,12 @@
 //! Spans of a command that `joulewise measure` runs, seen from outside.
 
+mod support;
+
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-
-/// Runs it where there is no energy counter.
-fn joulewise(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_joulewise"))
-        .args(arguments)
-        .env("JOULEWISE_SYSFS", folder)
-        .env("JOULEWISE", env!("CARGO_BIN_EXE_joulewise"))
-        .env("CUDA_VISIBLE_DEVICES", "")
-        .env_remove("JOULEWISE_SPANS")
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
+use support::joulewise;
 
 /// What a run of `sh -c SCRIPT` gave: its output, and the result as JSON.
 fn measured(arguments: &[&str], script: &str) -> (Output, Value) {
@@ -121,11 +110,7 @@ fn a_process_that_runs_already_can_be_measured() {
     let spin = "read line; i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
     let mut process = Command::new("sh").args(["-c", spin]).stdin(Stdio::piped()).spawn().unwrap();
     let pid = process.id().to_string();
-    let meter = Command::new(env!("CARGO_BIN_EXE_joulewise"))
-        .args(["attach", &pid, "--json", "--span-socket", "here"])
-        .env("JOULEWISE_SYSFS", folder.path())
-        .env("CUDA_VISIBLE_DEVICES", "")
-        .current_dir(folder.path())
+    let meter = support::command(folder.path(), &["attach", &pid, "--json", "--span-socket", "here"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -134,8 +119,8 @@ fn a_process_that_runs_already_can_be_measured() {
         std::thread::yield_now();
     }
     let span = |edge| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_joulewise"));
-        command.args(["span", edge, "spin"]).env("JOULEWISE_SPANS", folder.path().join("here"));
+        let mut command = support::command(folder.path(), &["span", edge, "spin"]);
+        command.env("JOULEWISE_SPANS", folder.path().join("here"));
         assert!(command.status().unwrap().success());
     };
     span("begin");

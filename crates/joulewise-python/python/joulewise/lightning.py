@@ -9,48 +9,41 @@ try:
 except ImportError:
     from pytorch_lightning import Callback
 
-from ._span import span
+from ._callback import OpenSpans
 
 
 class Spans(Callback):  # type: ignore[misc, unused-ignore]
     """Tells of ``fit``, ``epoch``, ``step``, ``validate`` and ``test``."""
 
     def __init__(self) -> None:
-        self._open: dict[str, span] = {}
-
-    def _begin(self, name: str) -> None:
-        self._open[name] = span(name).__enter__()
-
-    def _end(self, name: str) -> None:
-        if name in self._open:
-            self._open.pop(name).__exit__(None, None, None)
+        self._spans = OpenSpans()
 
     def on_fit_start(self, *_: Any) -> None:
-        self._begin("fit")
+        self._spans.begin("fit")
 
     def on_fit_end(self, *_: Any) -> None:
-        self._end("fit")
+        self._spans.end("fit")
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        self._begin("epoch")
+        self._spans.begin("epoch")
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        self._end("epoch")
+        self._spans.end("epoch")
 
     def on_train_batch_start(self, *_: Any) -> None:
-        self._begin("step")
+        self._spans.begin("step")
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
-        self._end("step")
+        self._spans.end("step")
 
     def on_validation_start(self, *_: Any) -> None:
-        self._begin("validate")
+        self._spans.begin("validate")
 
     def on_validation_end(self, *_: Any) -> None:
-        self._end("validate")
+        self._spans.end("validate")
 
     def on_test_start(self, *_: Any) -> None:
-        self._begin("test")
+        self._spans.begin("test")
 
     def on_test_end(self, *_: Any) -> None:
-        self._end("test")
+        self._spans.end("test")
