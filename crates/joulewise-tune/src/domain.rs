@@ -1,5 +1,7 @@
 //! What a parameter may be, and how that lies on the unit interval.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 /// What a parameter may be.
@@ -41,8 +43,8 @@ pub enum Domain {
     Fixed(Value),
 }
 
-/// A value of a parameter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A value of a parameter. Values are ordered, so that sets of points are possible: −0 equals 0, NaN itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Value {
     /// Of [`Domain::Float`].
@@ -120,6 +122,22 @@ impl Domain {
         matches!(self, Self::Choice(_))
     }
 
+    /// The value number `index`, from the least on; `None` behind the last one and
+    /// where the values are not countable.
+    pub fn nth(&self, index: u64) -> Option<Value> {
+        if index >= self.cardinality()? {
+            return None;
+        }
+        Some(match *self {
+            Self::Float { low, high, step, .. } => {
+                Value::Float((low + index as f64 * step.unwrap_or(0.0)).min(high))
+            }
+            Self::Int { low, step, .. } => Value::Int(low.wrapping_add_unsigned(index * step.max(1))),
+            Self::Choice(ref options) => Value::Choice(options.get(index as usize)?.clone()),
+            Self::Fixed(ref only) => only.clone(),
+        })
+    }
+
     /// The value at `unit` of the way from the least to the greatest, in the logarithm where it is logarithmic.
     pub fn at(&self, unit: f64) -> Value {
         let unit = unit.clamp(0.0, 1.0);
@@ -180,6 +198,16 @@ impl Domain {
         unit.clamp(0.0, 1.0)
     }
 
+    /// The same values, of which the differences count and not the factors.
+    #[must_use]
+    pub fn linear(&self) -> Self {
+        match self.clone() {
+            Self::Float { low, high, step, .. } => Self::Float { low, high, log: false, step },
+            Self::Int { low, high, step, .. } => Self::Int { low, high, log: false, step },
+            other => other,
+        }
+    }
+
     /// Why it is impossible, if it is.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let (empty, log, reaches_zero, step) = match *self {
@@ -221,6 +249,33 @@ impl Value {
         }
     }
 }
+
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            // Adding 0 makes 0 of −0.
+            (Self::Float(a), Self::Float(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Choice(a), Self::Choice(b)) => a.cmp(b),
+            (Self::Float(_), _) | (Self::Int(_), Self::Choice(_)) => Ordering::Less,
+            (Self::Choice(_), _) | (Self::Int(_), Self::Float(_)) => Ordering::Greater,
+        }
+    }
+}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Value {}
 
 /// As it stands in a command line: the shortest text that reads back as the same number.
 impl std::fmt::Display for Value {
@@ -304,7 +359,13 @@ mod tests {
             [quarter, Domain::Int { low: -3, high: 9, log: false, step: 4 }, Domain::choice(&["a", "b", "c"])]
         {
             assert_eq!(Some(reached(&domain)), domain.cardinality(), "{domain:?}");
+            let counted =
+                (0..9).map_while(|index| domain.nth(index)).collect::<std::collections::BTreeSet<_>>();
+            assert_eq!(Some(counted.len() as u64), domain.cardinality(), "{domain:?}");
+            assert!(counted.iter().all(|value| domain.contains(value)), "{counted:?} of {domain:?}");
         }
+        assert_eq!(Domain::float(0.0, 1.0).nth(0), None);
+        assert_eq!(Domain::float(1.0, 1.0).nth(0), Some(Value::Float(1.0)));
         assert_eq!(Domain::log_int(1, 1).at(0.7), Value::Int(1));
         assert_eq!(Domain::int(i64::MIN, i64::MAX).at(0.0), Value::Int(i64::MIN));
     }
@@ -327,5 +388,15 @@ mod tests {
         assert_eq!(text(Value::Float(2.5e-7)), "2.5e-7");
         assert_eq!(text(Value::Float(0.0)), "0");
         assert_eq!(text(Value::Int(-3)), "-3");
+    }
+
+    #[test]
+    fn values_have_an_order() {
+        assert_eq!(Value::Float(0.0), Value::Float(-0.0));
+        assert_eq!(Value::Float(f64::NAN), Value::Float(f64::NAN));
+        assert_ne!(Value::Float(1.0), Value::Int(1));
+        let mut values = [Value::Choice("a".into()), Value::Int(2), Value::Float(3.0), Value::Int(1)];
+        values.sort();
+        assert_eq!(values.map(|value| value.to_string()), ["3", "1", "2", "a"]);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Value;
 
 /// A value for every parameter that is active.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Point {
     values: BTreeMap<String, Value>,

@@ -27,6 +27,20 @@ impl Stream {
         Self(rng)
     }
 
+    /// Numbers that all trials of the study have in common, for a `purpose`.
+    #[must_use]
+    pub fn common(&self, purpose: u64) -> Self {
+        let mut stream = self.branch(purpose);
+        stream.0.set_stream(u64::MAX);
+        stream.0.set_word_pos(0);
+        stream
+    }
+
+    /// The number of the trial.
+    pub fn number(&self) -> u64 {
+        self.0.get_stream()
+    }
+
     /// Uniform in `[0, 1)` with 53 bits.
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
@@ -52,6 +66,10 @@ mod tests {
         assert_eq!(draw(Stream::new(1, 7).branch(3)), draw(Stream::new(1, 7).branch(3)));
         assert_ne!(draw(Stream::new(1, 7).branch(0)), draw(Stream::new(1, 7)));
         assert_ne!(draw(Stream::new(1, 7).branch(0)), draw(Stream::new(1, 7).branch(1)));
+        assert_eq!(draw(Stream::new(1, 7).common(0)), draw(Stream::new(1, 8).common(0)));
+        assert_ne!(draw(Stream::new(1, 7).common(0)), draw(Stream::new(2, 7).common(0)));
+        assert_ne!(draw(Stream::new(1, 7).common(0)), draw(Stream::new(1, 7).common(1)));
+        assert_eq!(Stream::new(1, 7).branch(0).number(), 7);
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub trait Sampler {
 
     /// Proposes a point of `space`. All randomness comes from `stream`, which belongs to the new trial.
     fn ask(&mut self, space: &Space, stream: Stream) -> Point;
+
+    /// Whether there is no point left that is worth a trial: [`ask`](Self::ask) would repeat itself. It is asked
+    /// before each trial; trials that get lost may make it false again.
+    fn is_exhausted(&self, _space: &Space) -> bool {
+        false
+    }
 }
 
 impl<S: Sampler + ?Sized> Sampler for Box<S> {
@@ -24,5 +30,9 @@ impl<S: Sampler + ?Sized> Sampler for Box<S> {
 
     fn ask(&mut self, space: &Space, stream: Stream) -> Point {
         (**self).ask(space, stream)
+    }
+
+    fn is_exhausted(&self, space: &Space) -> bool {
+        (**self).is_exhausted(space)
     }
 }

@@ -30,6 +30,12 @@ impl<S: Sampler> Study<S> {
         (self.start(point.clone()), point)
     }
 
+    /// Whether the sampler has nothing left to propose, as when every cell of a grid has been tried: asking on would
+    /// only repeat trials.
+    pub fn is_exhausted(&self) -> bool {
+        self.sampler.is_exhausted(&self.space)
+    }
+
     /// Starts a trial of the caller's choice, as in the values that are used today.
     pub fn start(&mut self, point: Point) -> TrialId {
         let id = TrialId(self.trials.len() as u64);

@@ -21,6 +21,18 @@ impl Sampler for Random {
     }
 }
 
+/// Uniform at random on a linear scale, whatever the domain says: what the logarithm is worth shows beside it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinearRandom;
+
+impl Sampler for LinearRandom {
+    fn tell(&mut self, _trial: &Trial) {}
+
+    fn ask(&mut self, space: &Space, mut stream: Stream) -> Point {
+        space.first_admitted(|| space.complete(|_, domain| domain.linear().at(stream.unit())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -31,6 +43,16 @@ mod tests {
     #[test]
     fn random_is_a_sampler() {
         testing::check_sampler(|_| Random);
+        testing::check_sampler(|_| LinearRandom);
+    }
+
+    #[test]
+    fn without_the_logarithm_small_values_are_rare() {
+        let space = Space::new().log_float("x", 1e-4, 1.0).unwrap().log_int("n", 1, 100).unwrap();
+        let points = (0..4000).map(|n| LinearRandom.ask(&space, Stream::new(1, n))).collect::<Vec<_>>();
+        let mean = |name: &str| points.iter().map(|p| p.float(name).unwrap()).sum::<f64>() / 4000.0;
+        assert!((mean("x") - 0.5).abs() < 0.02);
+        assert!((mean("n") - 50.5).abs() < 2.0);
     }
 
     #[test]
