@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::process::{cargo, command, json, root, show};
+use crate::quantile::median;
 use crate::{results, venv};
 
 /// What to compare, and for how long.
@@ -82,22 +83,4 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     results::keep("bench-train", "Training step against PyTorch", &page)?;
     Ok(())
-}
-
-/// Sorts the values and returns the middle one.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-    f64::midpoint(low, high)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn median_of_odd_and_even_counts() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
 }

@@ -1,9 +1,12 @@
-//! Development tasks: `cargo xtask ci | wheel | verify | bench train`.
+//! Development tasks: `cargo xtask ci | wheel | verify | bench train | bench meter`.
 
+mod bench_meter;
 mod bench_train;
 mod ci;
 mod process;
+mod quantile;
 mod results;
+mod sys;
 mod venv;
 mod verify;
 mod wheel;
@@ -31,12 +34,17 @@ enum Task {
     /// Side-by-side comparisons with peers; keep their output under benches/results/.
     #[command(subcommand)]
     Bench(Bench),
+    /// What `bench meter` has the meters measure.
+    #[command(subcommand, hide = true)]
+    Probe(bench_meter::Probe),
 }
 
 #[derive(Subcommand)]
 enum Bench {
     /// CPU time of a training step, against PyTorch.
     Train(bench_train::Options),
+    /// Joules, start, cost and memory of meters on simulated counters, against CodeCarbon.
+    Meter(bench_meter::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +53,8 @@ fn main() -> ExitCode {
         Task::Wheel => wheel::test(),
         Task::Verify(options) => verify::run(&options),
         Task::Bench(Bench::Train(options)) => bench_train::run(&options),
+        Task::Bench(Bench::Meter(options)) => bench_meter::run(&options),
+        Task::Probe(probe) => probe.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

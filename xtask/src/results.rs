@@ -10,16 +10,30 @@ use crate::process::{command, output, root, say};
 /// Writes `page` to standard output and to `benches/results/<date>-<name>.md`, under a heading that says where and when
 /// it was made.
 pub(crate) fn keep(name: &str, title: &str, page: &str) -> Result<PathBuf> {
-    let date = text("date", &["--utc", "+%Y-%m-%d"])?;
-    let commit = text("git", &["describe", "--always", "--dirty", "--exclude=*"])?;
-    let page = format!("# {title}\n\n{date}, commit {commit}, {}\n\n{page}", machine());
-    let folder = root().join("benches/results");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("{date}-{name}.md"));
+    let date = date()?;
+    let page = format!("# {title}\n\n{date}, commit {}, {}\n\n{page}", commit()?, machine());
+    let path = folder()?.join(format!("{date}-{name}.md"));
     std::fs::write(&path, &page).with_context(|| format!("cannot write {}", path.display()))?;
     std::io::stdout().lock().write_all(page.as_bytes())?;
     say(&format!("kept as {}", path.display()));
     Ok(path)
+}
+
+/// The day, as results are named.
+pub(crate) fn date() -> Result<String> {
+    text("date", &["--utc", "+%Y-%m-%d"])
+}
+
+/// What the working tree is at.
+pub(crate) fn commit() -> Result<String> {
+    text("git", &["describe", "--always", "--dirty", "--exclude=*"])
+}
+
+/// Where results are kept.
+pub(crate) fn folder() -> Result<PathBuf> {
+    let folder = root().join("benches/results");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// The processor's name and the number of threads at hand.
