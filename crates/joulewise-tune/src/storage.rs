@@ -8,6 +8,7 @@ mod definition;
 mod error;
 mod event;
 mod memory;
+mod sqlite;
 
 use std::time::SystemTime;
 
@@ -15,6 +16,7 @@ pub use definition::Definition;
 pub use error::{StorageError, StorageErrorKind};
 pub use event::{Entry, Event, Origin};
 pub use memory::Memory;
+pub use sqlite::Sqlite;
 
 use crate::trial::TrialId;
 
