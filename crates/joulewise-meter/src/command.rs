@@ -29,6 +29,7 @@ pub struct Command<'a> {
     has_input: bool,
     on_stdout: Option<OnStdout<'a>>,
     has_own_group: bool,
+    leaves_nothing: bool,
     signals: Option<&'a Signals>,
 }
 
@@ -105,6 +106,7 @@ impl<'a> Command<'a> {
             has_input: true,
             on_stdout: None,
             has_own_group: false,
+            leaves_nothing: false,
             signals: None,
         }
     }
@@ -167,6 +169,13 @@ impl<'a> Command<'a> {
         self
     }
 
+    /// Ends (KILL) what it has left running in its own [`process_group`](Self::process_group): processes whose energy would
+    /// be taken for that of whatever follows.
+    pub fn leave_nothing(mut self) -> Self {
+        self.leaves_nothing = true;
+        self
+    }
+
     /// Says that this process has no other children, and that signals are meant for the program: they are forwarded,
     /// to its whole group if it has one of its own, and orphans are waited for as they end.
     pub fn signals(mut self, signals: &'a Signals) -> Self {
@@ -219,7 +228,7 @@ impl<'a> Command<'a> {
                 self.advance(&mut ending, started, pidfd.is_none()).into_iter().chain(look_again).min();
             output.wait(pidfd.as_ref(), wake);
         };
-        if ending.since.is_some() && self.has_own_group {
+        if self.has_own_group && (self.leaves_nothing || ending.since.is_some()) {
             sys::kill(target, libc::SIGKILL);
         }
         output.finish();
@@ -449,6 +458,21 @@ mod tests {
             .unwrap();
         assert_eq!((outcome.code, outcome.signal, outcome.timed_out), (124, Some(9), true));
         assert!(!outcome.cancelled);
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_may_be_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let leave = "sh -c 'echo $$ > left; exec sleep 600' & while ! [ -s left ]; do sleep 0.01; done";
+        sh(leave).current_dir(folder.path()).process_group(true).leave_nothing().run().unwrap();
+        let left = std::fs::read_to_string(folder.path().join("left")).unwrap();
+        // The kernel ends it in its own time.
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", left.trim()));
+        let has_ended = || stat().map_or(true, |stat| stat.contains(") Z "));
+        assert!((0..1000).any(|_| has_ended() || {
+            thread::sleep(Duration::from_millis(10));
+            false
+        }));
     }
 
     #[test]

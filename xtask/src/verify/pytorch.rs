@@ -45,7 +45,7 @@ const EXAMPLES: [Example; 3] = [
         folder: "pytorch",
         prepare: &["features.py"],
         training: Some(Training {
-            arguments: &["train.py", "--epochs", "4"],
+            arguments: &["train.py", "--epochs", "4", "--out", MODEL],
             pattern: r#""(?<end>epoch)":"#,
             epochs: 4,
         }),
@@ -86,6 +86,8 @@ const EXAMPLES: [Example; 3] = [
     },
 ];
 
+/// The word of a command that says where the model goes. Nobody wants it among the scripts.
+const MODEL: &str = "model";
 /// How far the accuracy of a recommended training may be from the one that was promised: it is the same training again.
 const MISSED: f64 = 0.01;
 /// How far its joules may be from those that were promised, on a machine that does other things too.
@@ -139,7 +141,10 @@ fn measured(example: &Example, training: &Training, place: &Place) -> Result<Che
     let result = folder(example.folder).join("measure.json");
     std::fs::create_dir_all(folder(example.folder))?;
     let mut measure = place.joulewise(&["measure", "--span-pattern", training.pattern, "-o"]);
-    measure.arg(&result).args(["--", "python", "-u"]).args(training.arguments);
+    let left = folder(example.folder).join("measured");
+    let arguments =
+        training.arguments.iter().map(|&word| if word == MODEL { left.as_os_str() } else { word.as_ref() });
+    measure.arg(&result).args(["--", "python", "-u"]).args(arguments);
     show(measure)?;
     let result = read(&result)?;
     let spans = result["spans"].as_array().context("no spans")?;
@@ -214,10 +219,9 @@ fn part(example: &Example, model: &Value, split: &str) -> f64 {
 /// Whether the command of the model that the verdict recommends gives what the run promises of it.
 fn by_hand(example: &Example, model: &Value, place: &Place) -> Result<[Check; 2]> {
     let line = model["command"].as_str().context("the model names no command")?;
-    // Where it leaves its model, which nobody wants among the scripts.
     let left = folder(example.folder).join("by-hand");
     let left = format!("'{}'", left.display());
-    let words: Vec<&str> = line.split(' ').map(|word| if word == "model" { &left } else { word }).collect();
+    let words: Vec<&str> = line.split(' ').map(|word| if word == MODEL { &left } else { word }).collect();
     let line = words.join(" ");
     let measurement = folder(example.folder).join("by-hand.json");
     let mut measure = place.joulewise(&["measure", "-o"]);

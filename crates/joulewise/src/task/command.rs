@@ -1,7 +1,7 @@
 //! Tasks of which the user's own commands do the work: they train, evaluate and run the model.
 //!
-//! A command runs in `train.folder`, in a process group of its own. What it prints goes to `output.log` in the
-//! `{out}` folder of that execution; its metrics are found as [`MetricsFrom`] says.
+//! A command runs in `train.folder`, in a process group of its own, which ends with it. What it prints goes to
+//! `output.log` in the `{out}` folder of that execution; its metrics are found as [`MetricsFrom`] says.
 //!
 //! - **train** writes the model to `{model}`, a file or a folder, and reports the metric, best once per epoch.
 //! - **distil** reads `{model}` and writes its logits for every training example to `{teacher}`.

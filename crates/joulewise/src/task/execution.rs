@@ -80,6 +80,7 @@ impl Execution<'_> {
                 .of(command)
                 .current_dir(self.folder)
                 .process_group(true)
+                .leave_nothing()
                 .timeout(self.timeout)
                 .cancel(&end)
                 .on_line(|stream, line| {
