@@ -26,6 +26,7 @@
 mod direction;
 mod domain;
 mod expression;
+mod front;
 mod number;
 mod objective;
 mod point;

@@ -53,8 +53,8 @@ fn check_fold<S: Sampler>(space: &Space, objectives: &Objectives, make: &impl Fn
     assert!(explores, "all trials are the same point of {space:?}");
 }
 
-/// Checks that a stopper ends trials that fail, never the one that gets better all the time and leads, and
-/// that the same reports get the same verdicts.
+/// Checks that a stopper ends trials that fail, never the one that gets better all the time and leads, nor the first
+/// one while it gets better; that the same reports get the same verdicts; and that odd reports are no end of it.
 pub fn check_stopper<S: Stopper>(make: impl Fn(Direction) -> S) {
     for direction in [Direction::Max, Direction::Min] {
         let sign = if direction == Direction::Max { 1.0 } else { -1.0 };
@@ -77,7 +77,24 @@ pub fn check_stopper<S: Stopper>(make: impl Fn(Direction) -> S) {
         let leader = verdicts.iter().skip(8).step_by(9).position(|verdict| *verdict == Verdict::Stop);
         assert_eq!(leader, None, "the best trial, which improves at every step, was stopped");
         assert_eq!(verdicts, run(&mut make(direction)), "the same reports got other verdicts");
+
+        let mut alone = make(direction);
+        let mut rises = (1..=30_u64).map(|n| Report { cost: n as f64, ..Report::of(7 * n, sign * n as f64) });
+        let goes_on = |report: Report| alone.report(TrialId(4), &report) == Verdict::Continue;
+        assert!(rises.all(goes_on), "a trial that gets better and has no rival was stopped");
+        check_odd_reports(make(direction));
     }
+}
+
+fn check_odd_reports<S: Stopper>(mut stopper: S) {
+    let values = [0.0, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, -0.0, f64::MIN_POSITIVE];
+    for (n, step) in [0, 1, 1, 0, u64::MAX, 3, u64::MAX - 1].into_iter().cycle().take(200).enumerate() {
+        let cost = [0.0, f64::NAN, -1.0, f64::INFINITY][n % 4];
+        let report = Report { cost, ..Report::of(step, values[n % 6]) };
+        let _ = stopper.report(TrialId([u64::MAX, 0, 3][n % 3]), &report);
+    }
+    let verdict = stopper.report(TrialId(77), &Report { step: 1, values: Vec::new(), cost: 0.0 });
+    assert_eq!(verdict, Verdict::Stop, "a trial that gave no value went on");
 }
 
 fn spaces() -> Vec<Space> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::direction::Direction;
 use crate::stopper::{Stopper, Verdict};
+use crate::stoppers::Resource;
+use crate::stoppers::ladder::Ladder;
 use crate::trial::{Report, TrialId};
 
 /// Successive halving (Jamieson and Talwalkar 2016): of the trials at each rung, the best 1/`eta` go on, for
@@ -12,15 +14,13 @@ use crate::trial::{Report, TrialId};
 /// Where all trials of a rung can be awaited, [`rungs`](Self::rungs) is the plan and
 /// [`survivors`](Self::survivors) decides when they have arrived. As a [`Stopper`] it decides the moment a
 /// trial arrives, among those that were there before (the stopping variant of ASHA, Li et al. 2020): nobody
-/// waits, and the first ones always go on.
+/// waits, and the first ones always go on. A trial arrives at a rung with its first report at or after it, so
+/// rungs may also be [costs](Resource::Cost), between two of which trials report when they please.
 #[derive(Clone, Debug)]
 pub struct SuccessiveHalving {
     direction: Direction,
     eta: u64,
-    min: u64,
-    max: u64,
-    /// Values that were reported at each rung's step.
-    arrived: BTreeMap<u64, BTreeMap<TrialId, f64>>,
+    ladder: Ladder<f64>,
 }
 
 /// A stage of successive halving.
@@ -38,7 +38,18 @@ impl SuccessiveHalving {
     /// `eta` is at least 2 and `1 ≤ min ≤ max`; other numbers are moved there.
     pub fn new(direction: Direction, eta: u64, min: u64, max: u64) -> Self {
         let min = min.max(1);
-        Self { direction, eta: eta.max(2), min, max: max.max(min), arrived: BTreeMap::new() }
+        Self::in_resource(direction, Resource::Steps, eta, min as f64, max as f64)
+    }
+
+    /// The same in units of a resource, as in joules. `eta` is at least 2 and `0 < min ≤ max`, at most 2⁶⁴ times;
+    /// other numbers are moved there.
+    pub fn in_resource(direction: Direction, resource: Resource, eta: u64, min: f64, max: f64) -> Self {
+        let eta = eta.max(2);
+        Self { direction, eta, ladder: Ladder::new(resource, eta, min, max) }
+    }
+
+    pub(crate) fn ladder(&self) -> &Ladder<f64> {
+        &self.ladder
     }
 
     /// The plan for `trials` trials: the last rung is at `max`, and there are no more rungs before it than are
@@ -74,24 +85,26 @@ impl SuccessiveHalving {
     }
 
     fn steps(&self) -> Vec<u64> {
-        let next = |step: &u64| (*step < self.max).then(|| step.saturating_mul(self.eta).min(self.max));
-        std::iter::successors(Some(self.min), next).collect()
+        let (eta, max) = (self.eta, self.ladder.max() as u64);
+        let next = |step: &u64| (*step < max).then(|| step.saturating_mul(eta).min(max));
+        std::iter::successors(Some(self.ladder.min().max(1.0) as u64), next).collect()
     }
 }
 
 impl Stopper for SuccessiveHalving {
     fn report(&mut self, trial: TrialId, report: &Report) -> Verdict {
-        let (step, value) = (report.step, report.value());
+        let (value, direction) = (report.value(), self.direction);
         if value.is_nan() {
             return Verdict::Stop;
         }
-        if step >= self.max || !self.steps().contains(&step) {
-            return Verdict::Continue;
-        }
-        let rung = self.arrived.entry(step).or_default();
-        rung.insert(trial, value);
-        let arrived = rung.iter().map(|(id, value)| (*id, *value)).collect::<Vec<_>>();
-        if self.survivors(&arrived).contains(&trial) { Verdict::Continue } else { Verdict::Stop }
+        let order = |arrived: &BTreeMap<TrialId, f64>| {
+            let mut ids: Vec<TrialId> = arrived.keys().copied().collect();
+            // The sort is stable: ties go to the older trial.
+            ids.sort_by(|a, b| direction.compare(arrived[a], arrived[b]));
+            ids
+        };
+        let goes_on = self.ladder.goes_on(trial, report, &value, order);
+        if goes_on { Verdict::Continue } else { Verdict::Stop }
     }
 }
 
@@ -110,6 +123,9 @@ mod tests {
     #[test]
     fn halving_is_a_stopper() {
         testing::check_stopper(|direction| SuccessiveHalving::new(direction, 3, 1, 27));
+        testing::check_stopper(|direction| {
+            SuccessiveHalving::in_resource(direction, Resource::Cost, 2, 0.7, 20.0)
+        });
     }
 
     #[test]
@@ -142,6 +158,24 @@ mod tests {
         assert_eq!(halving.report(TrialId(0), &Report::of(2, 0.6)), Verdict::Continue);
         assert_eq!(halving.report(TrialId(2), &Report::of(2, 0.5)), Verdict::Stop);
         assert_eq!(halving.report(TrialId(0), &Report::of(3, 0.1)), Verdict::Continue, "3 is no rung");
+        assert_eq!(halving.report(TrialId(3), &Report::of(3, 0.1)), Verdict::Stop, "but past one");
+    }
+
+    #[test]
+    fn trials_may_be_compared_when_they_have_spent_as_much() {
+        let mut halving = SuccessiveHalving::in_resource(Direction::Max, Resource::Cost, 2, 10.0, 40.0);
+        let mut report =
+            |id, step, cost, value| halving.report(TrialId(id), &Report { step, values: vec![value], cost });
+        assert_eq!(report(0, 1, 12.0, 0.5), Verdict::Continue);
+        assert_eq!(report(1, 1, 4.0, 0.1), Verdict::Continue, "it has spent too little to be judged");
+        assert_eq!(report(1, 2, 9.0, 0.3), Verdict::Continue);
+        assert_eq!(report(1, 3, 14.0, 0.6), Verdict::Continue, "better than the other was for as much");
+        assert_eq!(
+            report(2, 1, 25.0, 0.45),
+            Verdict::Stop,
+            "two rungs at once: the first at one, the last at the other"
+        );
+        assert_eq!(report(0, 9, 90.0, 0.9), Verdict::Continue);
     }
 
     proptest! {
