@@ -51,6 +51,6 @@ pub use event::{Caveat, Event, EventKind, Observer};
 pub use process::{cpu_time_s, tree_cpu_time_s};
 pub use session::{Builder, Error, ErrorKind, Session, Snapshot, Summary};
 pub use span::Span;
-pub use spans::{SpanListener, SpanTotal};
+pub use spans::{MetricPoint, MetricSeries, SpanListener, SpanTotal};
 pub use stage::StageRecord;
 pub use usage::{Covers, DomainUsage, Mark, Shares, Usage};

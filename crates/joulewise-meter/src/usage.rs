@@ -87,6 +87,11 @@ impl Mark {
         self.totals.at_s
     }
 
+    /// Joules since the session was opened.
+    pub fn energy_j(&self) -> f64 {
+        self.totals.joules()
+    }
+
     /// What was used from `earlier` to this moment.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Usage {

@@ -79,7 +79,7 @@ fn spans_of_several_processes_nest_and_overlap() {
     dial.use_in(&session, 8.0);
     send("1.1", "end ");
     dial.use_in(&session, 16.0);
-    let totals = listener.finish();
+    let totals = listener.finish().spans;
     assert_eq!(
         seen(&totals),
         [("epoch", None, 1, 0, 15.0), ("step", Some(1), 1, 0, 6.0), ("load", None, 1, 1, 28.0)]
@@ -137,7 +137,7 @@ fn an_edge_is_where_its_sender_was_however_late_the_message() {
         sender.end("wrong").unwrap();
     }
     let folder = listener.path().parent().unwrap().to_owned();
-    let totals = listener.finish();
+    let totals = listener.finish().spans;
     assert_eq!(seen(&totals), [("late", None, 1, 0, 3.0), ("wrong", None, 2, 0, 0.0)]);
     assert!(!folder.exists(), "nothing is left behind");
 }
@@ -154,7 +154,7 @@ fn what_makes_no_sense_is_counted_and_breaks_nothing() {
     for message in [&b""[..], b"\n\n", b"hello", &garbage, lines.as_bytes()] {
         socket.send(message).unwrap();
     }
-    assert_eq!(seen(&listener.finish()), [("good", None, 1, 0, 0.0)]);
+    assert_eq!(seen(&listener.finish().spans), [("good", None, 1, 0, 0.0)]);
     let caveats = session.finish().caveats;
     assert_eq!(caveats.len(), 1);
     assert_eq!(caveats[0].code, "span-messages");
@@ -182,8 +182,29 @@ fn more_edges_than_anybody_can_read_are_all_counted() {
             });
         }
     });
-    let totals = listener.finish();
+    let totals = listener.finish().spans;
     assert_eq!(totals.len(), 4);
     assert!(totals.iter().all(|total| (total.count, total.unclosed) == (2000, 0)), "{totals:?}");
     drop(session);
+}
+
+#[test]
+fn a_metric_has_the_joules_of_its_moment() {
+    let dial = Dial::default();
+    let session = dial.session();
+    let listener = SpanListener::open(&session).unwrap();
+    let sender = SpanSender::connect(listener.path(), "test").unwrap();
+    for (joules, value) in [(1.0, 0.5), (2.0, f64::NAN), (4.0, 0.75)] {
+        dial.use_in(&session, joules);
+        sender.metric_at(SpanSender::now_ns(), "accuracy", value).unwrap();
+        dial.use_in(&session, 0.0);
+    }
+    let told = listener.finish();
+    assert!(told.spans.is_empty());
+    let [accuracy] = &told.metrics[..] else { panic!("{told:?}") };
+    let found: Vec<_> = accuracy.points.iter().map(|point| (point.energy_j, point.value)).collect();
+    assert_eq!((accuracy.name.as_str(), found.len()), ("accuracy", 3));
+    assert_eq!((found[0], found[1].0, found[2]), ((1.0, 0.5), 3.0, (7.0, 0.75)));
+    assert!(found[1].1.is_nan() && accuracy.points.windows(2).all(|pair| pair[0].at_s < pair[1].at_s));
+    assert!(session.finish().caveats.is_empty());
 }

@@ -46,6 +46,12 @@ class Measured(unittest.TestCase):
 
         return {path(span): (span["count"], span["unclosed"]) for span in result["spans"]}
 
+    def metrics(self, script, *arguments):
+        """The values of a script's metrics by their names."""
+        _, result = self.run_python(script, *arguments)
+        metrics = result["trace"]["metrics"]
+        return {metric["name"]: [point["value"] for point in metric["points"]] for metric in metrics}
+
     def test_spans_nest_and_add_up(self):
         script = """
             import joulewise
@@ -152,6 +158,7 @@ class Measured(unittest.TestCase):
             assert not joulewise.is_measured()
             with joulewise.span("nothing") as span:
                 assert span.name == "nothing"
+            joulewise.metric("nothing", 1)
             assert joulewise.measured(lambda x: x)(3) == 3
             heavy = {"torch", "numpy", "pandas", "lightning", "transformers"}
             assert not heavy & set(sys.modules), heavy & set(sys.modules)
@@ -211,28 +218,68 @@ class Measured(unittest.TestCase):
                     spans.on_train_batch_start("trainer", "module", "batch", batch)
                     spans.on_train_batch_end("trainer", "module", "outputs", "batch", batch)
                 spans.on_validation_start("trainer", "module")
-                spans.on_validation_end("trainer", "module")
+                spans.on_validation_end(types.SimpleNamespace(callback_metrics={"val_loss": 0.5}), "module")
                 spans.on_train_epoch_end("trainer", "module")
             spans.on_fit_end("trainer", "module")
 
             spans = huggingface.Spans()
+            evaluates = types.SimpleNamespace(should_evaluate=True, should_save=True)
             spans.on_train_begin("arguments", "state", "control", model=None)
             spans.on_epoch_begin("arguments", "state", "control")
-            spans.on_step_begin("arguments", "state", "control")
-            spans.on_step_end("arguments", "state", "control")
-            spans.on_epoch_end("arguments", "state", "control")
+            for control in ["control", evaluates, "control"]:
+                spans.on_step_begin("arguments", "state", control)
+                spans.on_step_end("arguments", "state", control)
+                if control is evaluates:
+                    spans.on_evaluate("arguments", "state", control, metrics={"eval_accuracy": 0.9, "note": "text"})
+                    spans.on_save("arguments", "state", control)
+            spans.on_epoch_end("arguments", "state", evaluates)
+            spans.on_evaluate("arguments", "state", evaluates, metrics={"eval_accuracy": 0.95})
             spans.on_train_end("arguments", "state", "control")
         """
         expected = {
             "fit": (1, 0),
             "fit/epoch": (2, 0),
+            "fit/epoch/load": (10, 0),
             "fit/epoch/step": (6, 0),
             "fit/epoch/validate": (2, 0),
             "train": (1, 0),
             "train/epoch": (1, 0),
-            "train/epoch/step": (1, 0),
+            "train/epoch/load": (4, 0),
+            "train/epoch/step": (3, 0),
+            "train/epoch/evaluate": (1, 0),
+            "train/evaluate": (1, 0),
         }
         self.assertEqual(self.spans(script), expected)
+        self.assertEqual(self.metrics(script), {"val_loss": [0.5, 0.5], "eval_accuracy": [0.9, 0.95]})
+
+    def test_metrics_are_told_of(self):
+        script = """
+            import math, joulewise
+            for epoch in range(3):
+                joulewise.metric("val\\n accuracy", epoch / 2)
+            joulewise.metric("loss", math.nan)
+        """
+        self.assertEqual(self.metrics(script), {"val accuracy": [0.0, 0.5, 1.0], "loss": [None]})
+        joules = self.run_python(script)[1]
+        points = [point for metric in joules["trace"]["metrics"] for point in metric["points"]]
+        self.assertTrue(all(0 <= point["energy_j"] <= joules["energy_j"]["value"] for point in points))
+
+    def test_waste_is_found_in_what_a_training_tells(self):
+        script = """
+            import joulewise
+            for accuracy in [0.5, 0.9, 0.9, 0.9, 0.9, 0.9]:
+                with joulewise.span("train"):
+                    sum(range(500_000))
+                with joulewise.span("evaluate"):
+                    sum(range(500_000))
+                joulewise.metric("val_accuracy", accuracy)
+        """
+        _, result = self.run_python(script)
+        kinds = {finding["kind"] for finding in result["waste"]["findings"]}
+        self.assertEqual(kinds, {"after-plateau", "frequent-evaluation"})
+        self.assertLessEqual(
+            max(finding["share"] for finding in result["waste"]["findings"]), 1.0, result["waste"]
+        )
 
 
 if __name__ == "__main__":

@@ -19,3 +19,4 @@ pub mod result;
 pub mod run;
 pub mod selection;
 pub mod task;
+pub mod waste;

@@ -16,6 +16,7 @@ use joulewise::commands::predict::Predict;
 use joulewise::commands::report::Report;
 use joulewise::commands::runs::Runs;
 use joulewise::commands::span::Span;
+use joulewise::commands::waste::Waste;
 use joulewise::{exit, hint};
 
 /// Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
@@ -34,6 +35,7 @@ enum Command {
     Doctor(Doctor),
     Span(Span),
     Attach(Attach),
+    Waste(Waste),
     Bench(Bench),
     Predict(Predict),
     Data(Data),
@@ -52,6 +54,7 @@ impl Command {
             Self::Doctor(doctor) => doctor.run(),
             Self::Span(span) => span.run(),
             Self::Attach(attach) => attach.run(),
+            Self::Waste(waste) => waste.run(),
             Self::Bench(bench) => bench.run(),
             Self::Predict(predict) => predict.run(),
             Self::Data(data) => data.run(),

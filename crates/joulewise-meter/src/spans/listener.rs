@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::book::{Book, Closed, SpanTotal};
-use super::message::{Edge, Message};
+use super::message::{Content, Edge, Message};
+use super::metrics::{MetricSeries, Metrics};
 use super::staircase::{Shown, Staircase};
 use crate::event::{Caveat, EventKind};
 use crate::meter::Totals;
@@ -29,9 +30,18 @@ pub struct SpanListener {
     path: PathBuf,
     stop: Arc<AtomicBool>,
     wake: UnixDatagram,
-    thread: Option<JoinHandle<Vec<SpanTotal>>>,
+    thread: Option<JoinHandle<Told>>,
     /// Holds the socket if nobody chose a place for it.
     _folder: Option<TempDir>,
+}
+
+/// What programs told of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Told {
+    /// What their spans used, by name.
+    pub spans: Vec<SpanTotal>,
+    /// The values of their metrics, by name.
+    pub metrics: Vec<MetricSeries>,
 }
 
 impl SpanListener {
@@ -71,11 +81,11 @@ impl SpanListener {
     }
 
     /// Stops listening. What has been sent by now is taken in, and spans that are still open end here.
-    pub fn finish(mut self) -> Vec<SpanTotal> {
+    pub fn finish(mut self) -> Told {
         self.end()
     }
 
-    fn end(&mut self) -> Vec<SpanTotal> {
+    fn end(&mut self) -> Told {
         self.stop.store(true, Ordering::Release);
         // If the queue is full the thread is awake anyway.
         let _ = self.wake.send(&[]);
@@ -101,9 +111,10 @@ struct Listening {
     stage: Option<u32>,
     socket: UnixDatagram,
     stop: Arc<AtomicBool>,
-    /// Edges whose joules are not yet known.
+    /// What was said of moments whose joules are not yet known.
     pending: VecDeque<Pending>,
     book: Book,
+    metrics: Metrics,
     /// When the thread began.
     started: Instant,
     /// When it last read everything.
@@ -119,7 +130,7 @@ struct Listening {
 
 struct Pending {
     at_s: f64,
-    edge: Edge,
+    content: Content,
     /// The counters around it, if they were polled.
     shown: Vec<Option<Shown>>,
 }
@@ -132,6 +143,8 @@ const PATIENCE_S: f64 = 4e-3;
 const LONGEST_POLLING: Duration = Duration::from_millis(20);
 /// How long an edge may wait for a reading that others share.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// And a value of a metric, which opens nothing and which nothing waits for.
+const LOOK_AGAIN_FOR_METRICS: Duration = Duration::from_secs(1);
 /// The part of one CPU that readings for the sake of edges may take.
 const SHARE_OF_CPU: f64 = 0.05;
 /// What they may take at once, in seconds of CPU time.
@@ -151,6 +164,7 @@ impl Listening {
             stop,
             pending: VecDeque::new(),
             book: Book::default(),
+            metrics: Metrics::default(),
             started: Instant::now(),
             read_at: Instant::now(),
             zero_ns,
@@ -160,7 +174,7 @@ impl Listening {
         }
     }
 
-    fn run(mut self) -> Vec<SpanTotal> {
+    fn run(mut self) -> Told {
         sys::sharpen_timers();
         let mut datagram = vec![0; LONGEST_DATAGRAM];
         loop {
@@ -175,16 +189,22 @@ impl Listening {
             if is_stopping {
                 return self.finish();
             }
-            if !self.pending.is_empty() && self.read_at.elapsed() >= LOOK_AGAIN {
+            if self.patience().is_some_and(|patience| self.read_at.elapsed() >= patience) {
                 self.read();
             }
             self.settle();
             // The one who stops could not wake this thread as long as the queue was full, so it is asked again.
             if !self.stop.load(Ordering::Acquire) {
-                let wake = (!self.pending.is_empty()).then_some(LOOK_AGAIN);
-                sys::wait_readable_at_most(self.socket.as_raw_fd(), wake);
+                sys::wait_readable_at_most(self.socket.as_raw_fd(), self.patience());
             }
         }
+    }
+
+    /// How long what is pending may wait for a reading that others share, if anything is.
+    fn patience(&self) -> Option<Duration> {
+        let is_edge = |pending: &Pending| matches!(pending.content, Content::Edge(_));
+        let patience = if self.pending.iter().any(is_edge) { LOOK_AGAIN } else { LOOK_AGAIN_FOR_METRICS };
+        (!self.pending.is_empty()).then_some(patience)
     }
 
     /// Takes in the messages that are there; says whether any of them is worth a reading.
@@ -194,7 +214,7 @@ impl Listening {
         for _ in 0..MOST_AT_ONCE {
             let Ok(length) = self.socket.recv(datagram) else { break };
             for line in String::from_utf8_lossy(&datagram[..length]).lines() {
-                let Some(Message { sent_ns, edge }) = Message::parse(line) else {
+                let Some(Message { sent_ns, content }) = Message::parse(line) else {
                     self.garbled += 1;
                     continue;
                 };
@@ -203,8 +223,8 @@ impl Listening {
                 let sent_ns = if (self.zero_ns..=now_ns).contains(&sent_ns) { sent_ns } else { now_ns };
                 let at_s = sent_ns.saturating_sub(self.zero_ns) as f64 * 1e-9;
                 // The end of what a program left open says nothing that is worth a reading of its own.
-                self.edges += u64::from(edge != Edge::EndOpen);
-                self.pending.push_back(Pending { at_s, edge, shown: Vec::new() });
+                self.edges += u64::from(matches!(&content, Content::Edge(edge) if *edge != Edge::EndOpen));
+                self.pending.push_back(Pending { at_s, content, shown: Vec::new() });
             }
         }
         self.edges > before
@@ -262,7 +282,10 @@ impl Listening {
                 });
                 let doubt_j = pending.shown.iter().flatten().map(|shown| shown.doubt_j).sum();
                 let now = now.doubted(doubt_j);
-                closed.extend(self.book.take(pending.edge, now));
+                match pending.content {
+                    Content::Edge(edge) => closed.extend(self.book.take(edge, now)),
+                    Content::Metric { name, value } => self.metrics.add(name, value, now),
+                }
             }
         }
         self.emit(closed);
@@ -274,21 +297,21 @@ impl Listening {
         }
     }
 
-    fn finish(mut self) -> Vec<SpanTotal> {
+    fn finish(mut self) -> Told {
         let now = self.read();
         self.settle();
         let left = self.book.close_all(now);
         self.emit(left);
-        let (caveats, totals) = (self.caveats(), self.book.totals());
+        let (caveats, spans) = (self.caveats(), self.book.totals());
         {
             let mut books = self.shared.books();
             books.meter.caveats.extend(caveats);
             if let Some(stage) = self.stage {
-                books.stages.add_spans(stage, &totals);
+                books.stages.add_spans(stage, &spans);
             }
         }
         self.shared.tell_caveats();
-        totals
+        Told { spans, metrics: self.metrics.series }
     }
 
     fn caveats(&self) -> Vec<Caveat> {

@@ -1,4 +1,4 @@
-//! What a process says about its spans: one line of text per edge.
+//! What a process says about its spans and its metrics: one line of text per edge of a span, or per value of a metric.
 //!
 //! ```text
 //! begin 81273005512345 4711.1 - epoch
@@ -19,17 +19,32 @@
 //! ```
 //!
 //! `end-open 81273009512345` ends whatever is open, as at the end of a program that is run again.
+//!
+//! A value of a metric is `metric 81273009512345 0.9132 validation accuracy`: the time, the value, and the name to the end of
+//! the line.
 
 use std::fmt;
 
-/// One edge of a span.
+/// One line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Message {
     /// The sender's `CLOCK_MONOTONIC`, in nanoseconds.
     pub(super) sent_ns: u64,
-    pub(super) edge: Edge,
+    pub(super) content: Content,
 }
 
+/// What a line is about.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Content {
+    Edge(Edge),
+    /// A value of a metric, which may be NaN.
+    Metric {
+        name: String,
+        value: f64,
+    },
+}
+
+/// One edge of a span, or of all.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Edge {
     Begin {
@@ -81,9 +96,15 @@ impl Message {
     pub(super) fn parse(line: &str) -> Option<Self> {
         let (verb, rest) = line.split_once(' ')?;
         if verb == "end-open" {
-            return Some(Self { sent_ns: rest.parse().ok()?, edge: Edge::EndOpen });
+            return Some(Self::edge(rest.parse().ok()?, Edge::EndOpen));
         }
         let (sent_ns, rest) = rest.split_once(' ')?;
+        let sent_ns = sent_ns.parse().ok()?;
+        if verb == "metric" {
+            let (value, name) = rest.split_once(' ')?;
+            let content = Content::Metric { name: named(name)?, value: value.parse().ok()? };
+            return Some(Self { sent_ns, content });
+        }
         let (key, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let key = Key::parse(key)?;
         let edge = match (verb, &key) {
@@ -95,18 +116,23 @@ impl Message {
             ("end", Key::Own(_)) => Edge::End { key, name: String::new() },
             _ => return None,
         };
-        Some(Self { sent_ns: sent_ns.parse().ok()?, edge })
+        Some(Self::edge(sent_ns, edge))
+    }
+
+    pub(super) fn edge(sent_ns: u64, edge: Edge) -> Self {
+        Self { sent_ns, content: Content::Edge(edge) }
     }
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.edge {
-            Edge::Begin { key, parent, name } => {
+        match &self.content {
+            Content::Metric { name, value } => write!(f, "metric {} {value} {name}", self.sent_ns),
+            Content::Edge(Edge::Begin { key, parent, name }) => {
                 write!(f, "begin {} {key} {} {name}", self.sent_ns, parent.as_deref().unwrap_or("-"))
             }
-            Edge::End { key, name } => write!(f, "end {} {key} {name}", self.sent_ns),
-            Edge::EndOpen => write!(f, "end-open {}", self.sent_ns),
+            Content::Edge(Edge::End { key, name }) => write!(f, "end {} {key} {name}", self.sent_ns),
+            Content::Edge(Edge::EndOpen) => write!(f, "end-open {}", self.sent_ns),
         }
     }
 }
@@ -142,6 +168,11 @@ mod tests {
             "end 1 - ",
             "end  k",
             "end 99999999999999999999 k",
+            "metric 1 accuracy",
+            "metric 1 0.5",
+            "metric 1 0.5 ",
+            "metric 1 half accuracy",
+            "metric x 0.5 accuracy",
         ] {
             assert_eq!(Message::parse(line), None, "{line:?}");
         }
@@ -150,10 +181,10 @@ mod tests {
     #[test]
     fn a_name_is_the_rest_of_the_line() {
         let parsed = Message::parse("begin 7 a.1 - forward pass \t(β)\u{7}").unwrap();
-        let Edge::Begin { key, parent, name } = parsed.edge else { panic!("{parsed:?}") };
+        let Content::Edge(Edge::Begin { key, parent, name }) = parsed.content else { panic!("{parsed:?}") };
         assert_eq!((key, parent, name.as_str()), (Key::Own("a.1".into()), None, "forward pass  (β)"));
         let long = format!("end 7 - {}", "é".repeat(1000));
-        let Edge::End { name, .. } = Message::parse(&long).unwrap().edge else { panic!() };
+        let Content::Edge(Edge::End { name, .. }) = Message::parse(&long).unwrap().content else { panic!() };
         assert_eq!(name.chars().count(), LONGEST_NAME);
     }
 
@@ -165,7 +196,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_end_of_all_survives_the_round_trip(sent_ns: u64) {
-            let message = Message { sent_ns, edge: Edge::EndOpen };
+            let message = Message::edge(sent_ns, Edge::EndOpen);
             prop_assert_eq!(Message::parse(&message.to_string()), Some(message));
         }
 
@@ -182,8 +213,17 @@ mod tests {
                 (false, Key::Name { .. }) => Edge::End { key, name },
                 (false, Key::Own(_)) => Edge::End { key, name: String::new() },
             };
-            let message = Message { sent_ns, edge };
+            let message = Message::edge(sent_ns, edge);
             prop_assert_eq!(Message::parse(&message.to_string()), Some(message));
+        }
+
+        #[test]
+        fn a_metric_survives_the_round_trip(sent_ns: u64, value in any::<f64>(), name in "[a-z][a-z/ ]{0,20}[a-z]") {
+            let message = Message { sent_ns, content: Content::Metric { name: name.clone(), value } };
+            let parsed = Message::parse(&message.to_string()).unwrap();
+            let Content::Metric { name: parsed_name, value: parsed_value } = parsed.content else { panic!() };
+            prop_assert_eq!((parsed.sent_ns, parsed_name), (sent_ns, name));
+            prop_assert!(parsed_value == value || parsed_value.is_nan() && value.is_nan());
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Spans that other processes tell of.
+//! Spans, and values of metrics, that other processes tell of.
 //!
 //! A [`SpanListener`] waits at a Unix datagram socket for the edges of spans. Its path is in the environment of the program
 //! that is metered, as [`VARIABLE`]; every process below it may send, through a [`SpanSender`] or by hand:
@@ -6,6 +6,7 @@
 //! ```text
 //! begin NANOSECONDS KEY PARENT NAME
 //! end NANOSECONDS KEY
+//! metric NANOSECONDS VALUE NAME
 //! ```
 //!
 //! Datagrams, because one system call says it all, nobody has to accept anybody, a process may fork or die at any time,
@@ -16,11 +17,13 @@
 mod book;
 mod listener;
 mod message;
+mod metrics;
 mod sender;
 mod staircase;
 
 pub use book::{SpanTotal, nested};
-pub use listener::SpanListener;
+pub use listener::{SpanListener, Told};
+pub use metrics::{MetricPoint, MetricSeries};
 pub use sender::SpanSender;
 
 /// The variable of the environment that names the socket.

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
 
-use super::message::{Edge, Key, Message, named};
+use super::message::{Content, Edge, Key, Message, named};
 use crate::sys;
 
 /// Tells a [`SpanListener`](super::SpanListener), in another process or in this one, of spans that are known by their
@@ -35,7 +35,7 @@ impl SpanSender {
     /// Says that a span began at that time of `CLOCK_MONOTONIC`, in nanoseconds.
     pub fn begin_at(&self, sent_ns: u64, name: &str) -> io::Result<()> {
         let edge = Edge::Begin { key: self.key(), parent: None, name: checked(name)? };
-        self.send(&Message { sent_ns, edge })
+        self.send(&Message::edge(sent_ns, edge))
     }
 
     /// Says that the span ends now.
@@ -46,12 +46,17 @@ impl SpanSender {
     /// Says that the span ended at that time of `CLOCK_MONOTONIC`, in nanoseconds.
     pub fn end_at(&self, sent_ns: u64, name: &str) -> io::Result<()> {
         let edge = Edge::End { key: self.key(), name: checked(name)? };
-        self.send(&Message { sent_ns, edge })
+        self.send(&Message::edge(sent_ns, edge))
     }
 
     /// Says that whatever is open ends now.
     pub fn end_open(&self) -> io::Result<()> {
-        self.send(&Message { sent_ns: sys::monotonic_ns(), edge: Edge::EndOpen })
+        self.send(&Message::edge(sys::monotonic_ns(), Edge::EndOpen))
+    }
+
+    /// Says that a metric had that value at that time of `CLOCK_MONOTONIC`, in nanoseconds.
+    pub fn metric_at(&self, sent_ns: u64, name: &str, value: f64) -> io::Result<()> {
+        self.send(&Message { sent_ns, content: Content::Metric { name: checked(name)?, value } })
     }
 
     /// The time that edges are marked with: `CLOCK_MONOTONIC` in nanoseconds.
@@ -69,5 +74,5 @@ impl SpanSender {
 }
 
 fn checked(name: &str) -> io::Result<String> {
-    named(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name of a span is empty"))
+    named(name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name is empty"))
 }

@@ -5,6 +5,10 @@ Run the program with ``joulewise measure -- python train.py``, and name stretche
     with joulewise.span("epoch"):
         ...
 
+Tell of a metric, and what is burnt without use shows beside the joules:
+
+    joulewise.metric("val_accuracy", 0.91)
+
 In a notebook, meter the process itself:
 
     with joulewise.Session() as session:
@@ -17,6 +21,6 @@ In a notebook, meter the process itself:
 
 from ._load import Run, load
 from ._session import Report, Session
-from ._span import is_measured, measured, span
+from ._span import is_measured, measured, metric, span
 
-__all__ = ["Report", "Run", "Session", "is_measured", "load", "measured", "span"]
+__all__ = ["Report", "Run", "Session", "is_measured", "load", "measured", "metric", "span"]

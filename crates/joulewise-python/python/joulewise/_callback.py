@@ -11,6 +11,9 @@ class OpenSpans:
     def __init__(self) -> None:
         self._open: dict[str, span] = {}
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._open
+
     def begin(self, name: str) -> None:
         self._open[name] = span(name).__enter__()
 

@@ -1,4 +1,4 @@
-"""Spans: named stretches of a program, told to the meter as they begin and end."""
+"""Spans and metrics: what a program tells the meter of itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic_ns
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, SupportsFloat, TypeVar, overload
 
 from ._meter import Meter
 
@@ -98,8 +98,19 @@ def _measured(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return in_span
 
 
+def metric(name: str, value: SupportsFloat) -> None:
+    """Tells of a value of a metric, as ``joulewise.metric("val_accuracy", 0.91)`` after each epoch.
+
+    It shows whether a training still gets anywhere for its joules. Where nothing is measured it does nothing.
+    """
+    meter = _meter
+    if meter is not None:
+        now = monotonic_ns()
+        meter.tell(b"metric %d %b %b" % (now, repr(float(value)).encode(), " ".join(name.split()).encode(errors="replace")))
+
+
 def is_measured() -> bool:
-    """Whether somebody listens to the spans of this program."""
+    """Whether somebody listens to the spans and the metrics of this program."""
     return _meter is not None and _meter.is_open
 
 

@@ -10,10 +10,11 @@ except ImportError:
     from pytorch_lightning import Callback
 
 from ._callback import OpenSpans
+from ._span import metric
 
 
 class Spans(Callback):  # type: ignore[misc, unused-ignore]
-    """Tells of ``fit``, ``epoch``, ``step``, ``validate`` and ``test``."""
+    """Tells of ``fit``, ``epoch``, ``load``, ``step``, ``validate`` and ``test``, and of what the validation logs."""
 
     def __init__(self) -> None:
         self._spans = OpenSpans()
@@ -26,21 +27,33 @@ class Spans(Callback):  # type: ignore[misc, unused-ignore]
 
     def on_train_epoch_start(self, *_: Any) -> None:
         self._spans.begin("epoch")
+        self._spans.begin("load")
 
     def on_train_epoch_end(self, *_: Any) -> None:
+        self._spans.end("load")
         self._spans.end("epoch")
 
     def on_train_batch_start(self, *_: Any) -> None:
+        self._spans.end("load")
         self._spans.begin("step")
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
         self._spans.end("step")
+        self._spans.begin("load")
 
     def on_validation_start(self, *_: Any) -> None:
+        self._spans.end("load")
         self._spans.begin("validate")
 
-    def on_validation_end(self, *_: Any) -> None:
+    def on_validation_end(self, trainer: Any, *_: Any) -> None:
         self._spans.end("validate")
+        # The first validation of a training only tries whether it works.
+        if getattr(trainer, "sanity_checking", False):
+            return
+        for name, value in getattr(trainer, "callback_metrics", {}).items():
+            metric(name, value)
+        if "epoch" in self._spans:
+            self._spans.begin("load")
 
     def on_test_start(self, *_: Any) -> None:
         self._spans.begin("test")

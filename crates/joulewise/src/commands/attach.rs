@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use joulewise_meter::{Caveat, Energy, Seconds, Session, SpanTotal, Summary, Watts, process};
+use joulewise_meter::spans::Told;
+use joulewise_meter::{Caveat, Energy, MetricSeries, Seconds, Session, SpanTotal, Summary, Watts, process};
 use serde::Serialize;
 
 use super::measure::spans::{self, Spans};
@@ -16,6 +17,8 @@ use super::measure::time;
 use crate::exit;
 use crate::hint::Hint as _;
 use crate::result::SCHEMA;
+use crate::waste::trace::RecordedMetric;
+use crate::waste::{Recording, Trace, Waste};
 
 /// Measure a process that runs already, as a notebook's kernel, and all that it starts
 ///
@@ -52,6 +55,8 @@ struct Attachment {
     sources: Vec<String>,
     caveats: Vec<Caveat>,
     spans: Vec<SpanTotal>,
+    waste: Waste,
+    trace: Recording,
 }
 
 impl Attach {
@@ -61,10 +66,10 @@ impl Attach {
             return Err(anyhow!("there is no process {}", self.process)).hint("name one that is running");
         }
         let session = Session::builder().process(self.process).interval(self.interval).open()?;
-        let spans = Spans::listen(&session, self.span_socket.as_deref(), &[])?;
+        let spans = Spans::listen(&session, self.span_socket.as_deref(), &[], None)?;
         self.wait()?;
-        let spans = spans.finish();
-        let result = Attachment::new(self.process, spans, session.finish());
+        let told = spans.finish();
+        let result = Attachment::new(self.process, told, session.finish());
         // What was asked for on stdout is worth more than a summary that nobody reads.
         let _ = result.summarise(&mut io::stderr().lock());
         if self.json {
@@ -103,8 +108,14 @@ impl Attach {
 }
 
 impl Attachment {
-    fn new(process: i32, spans: Vec<SpanTotal>, summary: Summary) -> Self {
+    fn new(process: i32, told: Told, summary: Summary) -> Self {
+        // The session is the run: both begin and end together.
+        let metric =
+            |series: MetricSeries| RecordedMetric { name: series.name, run: 1, points: series.points };
+        let trace = Recording { metrics: told.metrics.into_iter().map(metric).collect() };
         Self {
+            waste: Waste::in_trace(&Trace::of_runs(&[summary.total], told.spans.clone(), &trace)),
+            trace,
             schema: SCHEMA,
             process,
             energy_j: summary.total,
@@ -114,7 +125,7 @@ impl Attachment {
             scope: summary.scope,
             sources: summary.sources,
             caveats: summary.caveats,
-            spans,
+            spans: told.spans,
         }
     }
 
@@ -130,6 +141,7 @@ impl Attachment {
         for caveat in self.caveats.iter().filter(|caveat| caveat.code != "modelled-energy") {
             writeln!(out, "           caveat: {}", caveat.text)?;
         }
-        spans::write(&self.spans, 1, out)
+        spans::write(&self.spans, 1, out)?;
+        self.waste.lines().try_for_each(|line| writeln!(out, "           {line}"))
     }
 }

@@ -16,3 +16,4 @@ pub mod predict;
 pub mod report;
 pub mod runs;
 pub mod span;
+pub mod waste;

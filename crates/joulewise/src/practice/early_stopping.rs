@@ -38,7 +38,7 @@ use crate::task::{CommandTask, Task};
 const PATIENCE: u64 = 1;
 /// What an epoch of the baseline's cost has to gain at least, and how near to its best a curve is flat, as a part of
 /// the loss that the goal admits.
-const LEAST_GAIN: f64 = 0.5;
+pub(crate) const LEAST_GAIN: f64 = 0.5;
 /// Epochs of the cool-down, which are part of the training's cost.
 const COOL_DOWN: usize = 1;
 /// Fewest epochs of which some can be a plateau: one to learn, one to see that nothing is gained, and the cool-down.
@@ -197,7 +197,7 @@ fn train_again(
 }
 
 /// How many reports it took to come within `near` of the best one.
-fn plateau(curve: &[f64], direction: Direction, near: f64) -> usize {
+pub(crate) fn plateau(curve: &[f64], direction: Direction, near: f64) -> usize {
     let best = best(curve, direction);
     curve.iter().position(|&value| direction.gain(best, value) <= near).map_or(curve.len(), |i| i + 1)
 }

@@ -4,7 +4,7 @@ mod combine;
 pub mod command;
 mod data_subset;
 mod distil;
-mod early_stopping;
+pub(crate) mod early_stopping;
 #[cfg(test)]
 mod fixture;
 mod inference;

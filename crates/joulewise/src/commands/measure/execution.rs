@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 use joulewise_meter::command::{self, Outcome, Signals};
 use joulewise_meter::division::{Division, Idle};
-use joulewise_meter::{Command, Method, Session, Usage};
+use joulewise_meter::{Command, Mark, Method, Session, Usage};
 
 use super::Measure;
 use super::format::Format;
@@ -28,6 +28,8 @@ pub(super) struct Execution<'a> {
 /// One run of the command.
 pub(super) struct Run {
     pub(super) started: Timestamp,
+    /// The same moment in the session.
+    pub(super) begun: Mark,
     pub(super) outcome: Outcome,
     pub(super) usage: Usage,
 }
@@ -85,10 +87,10 @@ impl<'a> Execution<'a> {
         while runs.len() < self.measure.repeat as usize {
             self.prepare()?;
             let started = Timestamp::now();
-            let (outcome, usage) = watch.during(|| self.spans.of(self.command()).run());
+            let (outcome, begun, usage) = watch.during(|| self.spans.of(self.command()).run());
             let outcome = outcome?;
             self.spans.end_open();
-            runs.push(Run { started, outcome, usage });
+            runs.push(Run { started, begun, outcome, usage });
             if outcome.code != exit::OK || self.signals.asked_to_end().is_some() {
                 break;
             }

@@ -1,9 +1,11 @@
-//! Spans by what a command prints: its stdout goes on untouched while its lines are looked at.
+//! Spans and metrics by what a command prints: its stdout goes on untouched while its lines are looked at.
 
 use std::io::{self, Write};
 
 use joulewise_meter::spans::SpanSender;
 use regex::bytes::{Captures, Regex};
+
+use crate::task::metrics::MetricsFrom;
 
 /// What marks the edges of spans on stdout: a regular expression with the group `begin`, the group `end` or both.
 ///
@@ -41,9 +43,10 @@ impl SpanPattern {
     }
 }
 
-/// Passes on the output of a command and tells of the spans in it.
+/// Passes on the output of a command and tells of the spans and the metrics in it.
 pub(super) struct Markers<'a> {
     patterns: &'a [SpanPattern],
+    metrics: Option<&'a MetricsFrom>,
     sender: SpanSender,
     line: Vec<u8>,
     /// When the last match of each pattern was, in nanoseconds, and the span that it began.
@@ -52,12 +55,18 @@ pub(super) struct Markers<'a> {
 
 /// The rest of a longer line is not looked at.
 const LONGEST_LINE: usize = 1 << 16;
+/// What a metric is called that a pattern finds without naming it.
+const UNNAMED: &str = "accuracy";
 
 impl<'a> Markers<'a> {
-    /// Looks for the patterns from now on.
-    pub(super) fn new(patterns: &'a [SpanPattern], sender: SpanSender) -> Self {
+    /// Looks for the patterns and for metrics from now on.
+    pub(super) fn new(
+        patterns: &'a [SpanPattern],
+        metrics: Option<&'a MetricsFrom>,
+        sender: SpanSender,
+    ) -> Self {
         let last = vec![(SpanSender::now_ns(), None); patterns.len()];
-        Self { patterns, sender, line: Vec::new(), last }
+        Self { patterns, metrics, sender, line: Vec::new(), last }
     }
 
     /// Passes the bytes on, then looks at the lines that they end.
@@ -88,8 +97,17 @@ impl<'a> Markers<'a> {
             // A listener that is gone, or a name that is empty, is no reason to stop the command.
             let _ = self.tell(i, &found, now_ns);
         }
+        self.tell_metrics(&line, now_ns);
         self.line = line;
         self.line.clear();
+    }
+
+    fn tell_metrics(&self, line: &[u8], now_ns: u64) {
+        let Some(metrics) = self.metrics else { return };
+        for (name, value) in metrics.line(&String::from_utf8_lossy(line), UNNAMED).unwrap_or_default() {
+            // As with spans: the command goes on without being listened to.
+            let _ = self.sender.metric_at(now_ns, &name, value);
+        }
     }
 
     fn tell(&mut self, pattern: usize, found: &Captures<'_>, now_ns: u64) -> io::Result<()> {
@@ -153,12 +171,18 @@ mod tests {
 
     /// The messages of a command that prints so, without their times, cut into chunks wherever.
     fn told(patterns: &[&str], chunks: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
+        told_with(patterns, None, chunks)
+    }
+
+    fn told_with(patterns: &[&str], metrics: Option<&str>, chunks: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
+        let metrics = metrics.map(|from| MetricsFrom::parse(from).unwrap());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let listener = UnixDatagram::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let patterns: Vec<_> = patterns.iter().map(|text| SpanPattern::parse(text).unwrap()).collect();
-        let mut markers = Markers::new(&patterns, SpanSender::connect(&path, "stdout").unwrap());
+        let mut markers =
+            Markers::new(&patterns, metrics.as_ref(), SpanSender::connect(&path, "stdout").unwrap());
         let (mut passed, mut messages) = (Vec::new(), Vec::new());
         let mut receive = || {
             let mut message = [0; 4096];
@@ -193,6 +217,16 @@ mod tests {
         assert_eq!(messages, ["begin - epoch", "end epoch", "begin - epoch", "end epoch"]);
         let (messages, _) = told(&["(?<begin>epoch \\d)"], &[lines]);
         assert_eq!(messages, ["begin - epoch 1", "end epoch 1", "begin - epoch 2", "end epoch 2"]);
+    }
+
+    #[test]
+    fn metrics_are_told_with_their_values() {
+        let lines = b"{\"epoch\": 1, \"loss\": 0.5}\nnoise\n{\"loss\": NaN}\n";
+        let (messages, passed) = told_with(&[], Some("json"), &[lines]);
+        assert_eq!(messages, ["metric epoch", "metric loss", "metric loss"]);
+        assert_eq!(passed, lines);
+        let (messages, _) = told_with(&[], Some("acc ([0-9.]+%?)"), &[b"acc 91.2%\n"]);
+        assert_eq!(messages, ["metric accuracy"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What was measured, as the machine-readable result holds it.
 
 use joulewise_meter::carbon::Footprint;
-use joulewise_meter::{Caveat, DomainUsage, Energy, Shares, SpanTotal, Summary};
+use joulewise_meter::spans::Told;
+use joulewise_meter::{Caveat, DomainUsage, Energy, MetricPoint, MetricSeries, Shares, SpanTotal, Summary};
 use serde::Serialize;
 
 use super::attribution::Attribution;
@@ -10,6 +11,8 @@ use super::execution::{Run, Runs};
 use super::statistics::Scatter;
 use super::{Measure, caveats};
 use crate::result::SCHEMA;
+use crate::waste::trace::RecordedMetric;
+use crate::waste::{Recording, Trace, Waste};
 
 /// The machine-readable result. Of repeated runs, joules and seconds are the mean.
 #[derive(Serialize)]
@@ -45,6 +48,9 @@ pub(super) struct Measurement {
     pub(super) caveats: Vec<Caveat>,
     /// Over all runs.
     pub(super) spans: Vec<SpanTotal>,
+    /// What was burnt without use, as far as `trace` and `spans` show it.
+    pub(super) waste: Waste,
+    pub(super) trace: Recording,
 }
 
 /// One run.
@@ -74,7 +80,7 @@ impl Measurement {
     pub(super) fn new(
         measure: &Measure,
         runs: Runs,
-        spans: Vec<SpanTotal>,
+        told: Told,
         summary: Summary,
         carbon: Option<Factors>,
     ) -> Self {
@@ -85,6 +91,9 @@ impl Measurement {
         let shares = mean_shares(&runs);
         let last = runs.last().expect("there is a run where there is a result").outcome;
         let usages = runs.iter().map(|run| &run.usage);
+        let trace = recording(&runs, &told.metrics);
+        let energies: Vec<Energy> = runs.iter().map(|run| run.usage.energy).collect();
+        let waste = Waste::in_trace(&Trace::of_runs(&energies, told.spans.clone(), &trace));
         let mut caveats = summary.caveats;
         caveats.extend(caveats::of_runs(usages));
         caveats.extend(idle.and_then(|(before, after)| caveats::of_idle(before, after)));
@@ -114,9 +123,26 @@ impl Measurement {
             scope: summary.scope,
             sources: summary.sources,
             caveats,
-            spans,
+            spans: told.spans,
+            waste,
+            trace,
         }
     }
+}
+
+/// What the runs told of, each from its own beginning.
+fn recording(runs: &[Run], metrics: &[MetricSeries]) -> Recording {
+    let of_run = |(run, series): (usize, &MetricSeries)| {
+        let Run { begun, usage, .. } = &runs[run];
+        let points = series.points.iter().filter_map(|point| {
+            let at_s = point.at_s - begun.at_s();
+            let energy_j = (point.energy_j - begun.energy_j()).clamp(0.0, usage.energy.value);
+            (0.0..=usage.wall_s).contains(&at_s).then_some(MetricPoint { at_s, energy_j, ..*point })
+        });
+        RecordedMetric { name: series.name.clone(), run: run + 1, points: points.collect() }
+    };
+    let all = metrics.iter().flat_map(|series| (0..runs.len()).map(move |run| (run, series)));
+    Recording { metrics: all.map(of_run).filter(|metric| !metric.points.is_empty()).collect() }
 }
 
 impl RunRecord {

@@ -26,6 +26,7 @@ use joulewise_meter::Session;
 use joulewise_meter::command::Signals;
 
 use crate::recipe::quantity::duration;
+use crate::task::metrics::MetricsFrom;
 use crate::{exit, hint};
 use carbon::Carbon;
 use destination::Destination;
@@ -82,6 +83,10 @@ pub struct Measure {
     /// Take lines of the command's stdout for edges of spans: the group `begin` or `end` of the pattern names them
     #[arg(long, value_name = "REGEX", value_parser = SpanPattern::parse)]
     span_pattern: Vec<SpanPattern>,
+    /// Take metrics from the command's stdout, to judge what it wastes: `json` for lines that are JSON objects, or a regular
+    /// expression whose groups name them
+    #[arg(long, value_name = "HOW", value_parser = metrics)]
+    metrics: Option<MetricsFrom>,
     /// Listen for spans at a socket with this path, instead of one in a temporary folder
     #[arg(long, value_name = "PATH")]
     pub span_socket: Option<PathBuf>,
@@ -97,6 +102,17 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time of at least 1ms, as in \"10ms\", \"1s\" or \"1min30s\"".to_owned())
 }
 
+/// Where metrics are found on stdout.
+fn metrics(text: &str) -> Result<MetricsFrom, String> {
+    match MetricsFrom::parse(text) {
+        Ok(MetricsFrom::Auto | MetricsFrom::File) => {
+            Err("only stdout is looked at: `json` or a regular expression".to_owned())
+        }
+        Ok(from) => Ok(from),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
 impl Measure {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<ExitCode> {
@@ -105,7 +121,8 @@ impl Measure {
         let destination = self.output.as_deref().map(Destination::open).transpose()?;
         let signals = Signals::hold();
         let session = Session::builder().interval(self.interval).open()?;
-        let spans = Spans::listen(&session, self.span_socket.as_deref(), &self.span_pattern)?;
+        let spans =
+            Spans::listen(&session, self.span_socket.as_deref(), &self.span_pattern, self.metrics.as_ref())?;
         let mut runs = match Execution::new(&self, &session, &signals, &spans).run() {
             Ok(runs) => runs,
             Err(Ended { code, error }) => {
@@ -116,8 +133,8 @@ impl Measure {
             }
         };
         let series = runs.series.take();
-        let spans = spans.finish();
-        let measurement = Measurement::new(&self, runs, spans, session.finish(), carbon);
+        let told = spans.finish();
+        let measurement = Measurement::new(&self, runs, told, session.finish(), carbon);
         // The command's exit code is worth more than a summary that nobody reads.
         let _ = measurement.summarise(&mut io::stderr().lock());
         let told = self.tell(&measurement, series.as_ref(), destination);

@@ -1,21 +1,22 @@
-//! The spans of a command: where they come from, and how the summary shows them.
+//! The spans and the metrics of a command: where they come from, and how the summary shows the spans.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use joulewise_meter::spans::{SpanSender, VARIABLE, nested};
+use joulewise_meter::spans::{SpanSender, Told, VARIABLE, nested};
 use joulewise_meter::{Command, Joules, Seconds, Session, SpanListener, SpanTotal};
 
 use super::markers::{Markers, SpanPattern};
 use crate::hint::Hint as _;
-use crate::task;
+use crate::task::{self, metrics::MetricsFrom};
 
-/// Takes in the spans that a command tells of.
+/// Takes in the spans and the metrics that a command tells of.
 pub(in crate::commands) struct Spans<'a> {
     /// `None` where there is no place for a socket, which is no reason not to measure.
     listener: Option<SpanListener>,
     patterns: &'a [SpanPattern],
+    metrics: Option<&'a MetricsFrom>,
 }
 
 impl<'a> Spans<'a> {
@@ -24,6 +25,7 @@ impl<'a> Spans<'a> {
         session: &Session,
         socket: Option<&Path>,
         patterns: &'a [SpanPattern],
+        metrics: Option<&'a MetricsFrom>,
     ) -> anyhow::Result<Self> {
         let listener = match socket {
             Some(path) => {
@@ -34,20 +36,21 @@ impl<'a> Spans<'a> {
             }
             None => task::listen(session),
         };
-        Ok(Self { listener, patterns })
+        Ok(Self { listener, patterns, metrics })
     }
 
-    /// The command, told where to send its spans, and with its output looked at if there are patterns.
+    /// The command, told where to send its spans, and with its output looked at if there is anything to look for.
     pub(super) fn of<'c>(&self, command: Command<'c>) -> Command<'c>
     where
         'a: 'c,
     {
         let Some(listener) = &self.listener else { return command };
         let command = command.env(VARIABLE, listener.path());
-        match (self.patterns, self.sender("stdout")) {
-            ([], _) | (_, None) => command,
-            (patterns, Some(sender)) => {
-                let mut markers = Markers::new(patterns, sender);
+        let is_looked_at = !self.patterns.is_empty() || self.metrics.is_some();
+        match self.sender("stdout").filter(|_| is_looked_at) {
+            None => command,
+            Some(sender) => {
+                let mut markers = Markers::new(self.patterns, self.metrics, sender);
                 command.on_stdout(move |bytes| markers.pass(bytes, &mut io::stdout().lock()).is_ok())
             }
         }
@@ -63,8 +66,8 @@ impl<'a> Spans<'a> {
         SpanSender::connect(self.listener.as_ref()?.path(), name).ok()
     }
 
-    /// What they used. Those that are still open end here.
-    pub(in crate::commands) fn finish(self) -> Vec<SpanTotal> {
+    /// What was told. Spans that are still open end here.
+    pub(in crate::commands) fn finish(self) -> Told {
         self.listener.map(SpanListener::finish).unwrap_or_default()
     }
 }

@@ -31,7 +31,8 @@ impl Measurement {
         for line in lines {
             writeln!(out, "           {line}")?;
         }
-        spans::write(&self.spans, self.runs.len(), out)
+        spans::write(&self.spans, self.runs.len(), out)?;
+        self.waste.lines().try_for_each(|line| writeln!(out, "           {line}"))
     }
 
     fn repetition(&self) -> Option<String> {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use joulewise_meter::division::{Division, Moment, Window};
-use joulewise_meter::{Session, Usage};
+use joulewise_meter::{Mark, Session, Usage};
 
 use super::format::energibridge::Series;
 use super::live::Live;
@@ -27,8 +27,8 @@ impl<'a> Watch<'a> {
         Self { session, division: Division::default(), live: None, series: None }
     }
 
-    /// Does the work, and says what was used meanwhile.
-    pub(super) fn during<T>(&mut self, work: impl FnOnce() -> T) -> (T, Usage) {
+    /// Does the work, and says when it began and what was used meanwhile.
+    pub(super) fn during<T>(&mut self, work: impl FnOnce() -> T) -> (T, Mark, Usage) {
         let tick = self.tick();
         let Self { session, division, live, series } = self;
         let (stopping, stop) = (Mutex::new(false), Condvar::new());
@@ -68,7 +68,8 @@ impl<'a> Watch<'a> {
         if let Some(live) = live {
             live.clear();
         }
-        (result, end.mark.since(&start.mark))
+        let usage = end.mark.since(&start.mark);
+        (result, start.mark, usage)
     }
 
     /// The time between two moments.

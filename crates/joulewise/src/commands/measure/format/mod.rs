@@ -68,6 +68,7 @@ mod tests {
     use super::super::measurement::{Repeat, RunRecord};
     use super::super::statistics::Scatter;
     use super::*;
+    use crate::waste::{Recording, Waste};
 
     fn energy(value: f64) -> Energy {
         Energy { value, low: value * 0.95, high: value * 1.05, method: Method::Measured }
@@ -136,6 +137,8 @@ mod tests {
             sources: vec!["powercap: package-0, dram-0".to_owned()],
             caveats: vec![Caveat::new("counter-reset", "the counter was set back", "measure again")],
             spans: Vec::new(),
+            waste: Waste::default(),
+            trace: Recording::default(),
         }
     }
 
