@@ -25,7 +25,7 @@ pub(crate) fn measure(bench: &Bench, rounds: usize) -> Result<Vec<Trial>> {
 
 /// What was found.
 pub(crate) fn section(trials: &[Trial]) -> String {
-    let share = |trial: &Trial| Some(100.0 * trial.told.cpu_s? / trial.truth_cpu_s?);
+    let share = |trial: &Trial| Some(100.0 * trial.told.command_cpu_s? / trial.truth_cpu_s?);
     let mut shares: Vec<f64> = trials.iter().filter_map(share).collect();
     let middle = median(&mut shares);
     let (low, high) = (shares.first().unwrap_or(&f64::NAN), shares.last().unwrap_or(&f64::NAN));

@@ -35,11 +35,10 @@ pub(crate) struct Trial {
     pub(crate) truth_j: f64,
     pub(crate) truth_packages_j: f64,
     /// The command's own account of its CPU time, if it gave one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) truth_cpu_s: Option<f64>,
     /// True joules of the command's spans.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) truth_spans_j: Vec<f64>,
+    #[serde(flatten)]
     pub(crate) told: Told,
 }
 

@@ -61,7 +61,7 @@ fn parse(result: &Value) -> Option<Told> {
         low_j: Some(energy("low")?),
         high_j: Some(energy("high")?),
         packages_j: (!packages_j.is_empty()).then(|| packages_j.iter().sum()),
-        cpu_s: Some(result["cpu_s"].as_f64()? - result["own_cpu_s"].as_f64()?),
+        command_cpu_s: Some(result["cpu_s"].as_f64()? - result["own_cpu_s"].as_f64()?),
         flags: result["caveats"]
             .as_array()?
             .iter()
@@ -93,7 +93,7 @@ mod tests {
         }));
         let told = told.unwrap();
         assert_eq!((told.energy_j, told.low_j, told.high_j), (Some(3.0), Some(2.0), Some(4.0)));
-        assert_eq!((told.packages_j, told.cpu_s), (Some(2.5), Some(1.0)));
+        assert_eq!((told.packages_j, told.command_cpu_s), (Some(2.5), Some(1.0)));
         assert_eq!((told.flags, told.spans_j), (vec!["counter-reset".to_owned()], vec![1.0, 2.0]));
         assert!(parse(&json!({})).is_none());
     }

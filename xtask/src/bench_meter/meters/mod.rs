@@ -62,11 +62,10 @@ pub(crate) struct Told {
     /// Joules of the processor's packages alone.
     pub(crate) packages_j: Option<f64>,
     /// CPU time of the command and of all that it started, in seconds.
-    pub(crate) cpu_s: Option<f64>,
+    pub(crate) command_cpu_s: Option<f64>,
     /// What it said against its own figures.
     pub(crate) flags: Vec<String>,
     /// Joules of each span, in the order of their beginning.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) spans_j: Vec<f64>,
 }
 
