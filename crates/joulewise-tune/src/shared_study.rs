@@ -66,7 +66,7 @@ impl<S: Sampler> SharedStudy<S> {
         Ok(study)
     }
 
-    /// Sets when to ask for no more trials; without, only the sampler of an exact study comes to an end.
+    /// Sets when to ask for no more trials; without, the study ends when its sampler is exhausted, as a grid is.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;
     }
@@ -80,7 +80,7 @@ impl<S: Sampler> SharedStudy<S> {
     /// Begins the next trial: one that waits, or else what the sampler proposes. Trials of silent workers are declared
     /// lost first.
     ///
-    /// `None` at the end: a limit is reached, or the study is exact and all is done or begun. While
+    /// `None` at the end: a limit is reached, or the sampler has nothing left. While
     /// [`running`](Self::running) is not 0, a trial may still get lost and be there to begin again.
     pub fn ask(&mut self, worker: &str) -> Result<Option<Claim>, StorageError> {
         // The bulk of the news is read while others may write.

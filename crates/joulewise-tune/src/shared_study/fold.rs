@@ -121,12 +121,20 @@ impl<S: Sampler> Fold<S> {
         self.running -= u64::from(trial.state == State::Running);
         let retry = Origin::Retry(id);
         self.queue.retain(|(_, waiting)| *waiting != retry);
-        if matches!(state, State::Lost { .. }) && record.attempt < self.definition.retries {
+        let is_lost = matches!(state, State::Lost { .. });
+        let is_given_up = is_lost && record.attempt >= self.definition.retries;
+        if is_lost && !is_given_up {
             self.queue.push_back((trial.point.clone(), retry));
         }
         record.ended_s = Some(at_s);
         trial.state = state;
-        self.sampler.tell(trial);
+        if is_given_up {
+            // A sampler would propose again what got lost, and a point that kills its workers kill all of them.
+            let state = State::Failed { cost: trial.cost() };
+            self.sampler.tell(&Trial { state, ..trial.clone() });
+        } else {
+            self.sampler.tell(trial);
+        }
     }
 
     fn trial(&mut self, id: TrialId, seq: u64) -> Result<&mut Trial, StorageError> {
@@ -159,8 +167,11 @@ impl<S: Sampler> Fold<S> {
         Some(Entry::Asked { trial, point, worker: worker.to_owned(), origin })
     }
 
-    /// What the sampler proposes for the next trial; `None` when it has nothing new for an exact study.
+    /// What the sampler proposes for the next trial; `None` when it has nothing left, or nothing new for an exact study.
     pub(super) fn propose(&mut self) -> Option<Point> {
+        if self.sampler.is_exhausted(&self.definition.space) {
+            return None;
+        }
         let stream = Stream::new(self.definition.seed, self.trials.len() as u64);
         let point = self.sampler.ask(&self.definition.space, stream);
         let is_new = !self.definition.exact || !self.cells.contains(&point.to_string());
