@@ -58,6 +58,11 @@ pub fn exists(pid: i32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }
 
+/// Asks a process to end (TERM).
+pub fn ask_to_end(pid: i32) {
+    sys::kill(pid, libc::SIGTERM);
+}
+
 /// Waits until a process, which need not be a child, has ended.
 pub fn wait_for_end(pid: i32) {
     while exists(pid) {

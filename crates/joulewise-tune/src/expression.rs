@@ -1,7 +1,8 @@
 //! Conditions and constraints: what may be said of the values of a point.
 //!
 //! Comparisons of sums and products, joined by `and`, `or` and `not`:
-//! `optimiser in [sgd, adam]`, `layers * width <= 4096 and not (depth > 3)`.
+//! `optimiser in [sgd, adam]`, `layers * width <= 4096 and not (depth > 3)`. Names and choices that are more than a word
+//! are quoted: ``model:depth`` in backquotes, `"no decay"` as a text.
 
 mod parser;
 
@@ -363,6 +364,7 @@ mod tests {
             ("optimiser in [sgd, 'no decay']", true),
             ("optimiser not in [sgd, adam]", false),
             ("optimiser = \"no decay\"", false),
+            ("`layers` in [`layers`]", true),
             ("batch > 32 and batch in [16, 64]", true),
             ("batch == \"64\"", true),
             ("layers / 2 >= 1.5e0", true),

@@ -1,5 +1,6 @@
 //! Energy as a metric equal to accuracy: measure, search, compress, and one ledger of every joule.
 
+pub mod attribution;
 pub mod budget;
 pub mod candidate;
 pub mod card;
@@ -11,6 +12,7 @@ pub mod events;
 pub mod exit;
 pub mod hint;
 pub mod improve;
+mod interrupt;
 pub mod ledger;
 pub mod practice;
 pub mod recipe;
@@ -19,4 +21,5 @@ pub mod result;
 pub mod run;
 pub mod selection;
 pub mod task;
+pub mod tune;
 pub mod waste;

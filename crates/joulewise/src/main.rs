@@ -16,6 +16,7 @@ use joulewise::commands::predict::Predict;
 use joulewise::commands::report::Report;
 use joulewise::commands::runs::Runs;
 use joulewise::commands::span::Span;
+use joulewise::commands::tune::Tune;
 use joulewise::commands::waste::Waste;
 use joulewise::{exit, hint};
 
@@ -31,6 +32,7 @@ struct Cli {
 enum Command {
     Improve(Box<Improve>),
     Measure(Measure),
+    Tune(Tune),
     Compare(Compare),
     Doctor(Doctor),
     Span(Span),
@@ -50,6 +52,7 @@ impl Command {
         match self {
             Self::Improve(improve) => improve.run(),
             Self::Measure(measure) => measure.run(),
+            Self::Tune(tune) => tune.run(),
             Self::Compare(compare) => compare.run(),
             Self::Doctor(doctor) => doctor.run(),
             Self::Span(span) => span.run(),

@@ -42,9 +42,11 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             let length = rest[..length].trim_end_matches(['-', '.']).len();
             tokens.push(Token::Word(rest[..length].to_owned()));
             length
-        } else if first == '"' || first == '\'' {
+        } else if "\"'`".contains(first) {
             let end = rest[1..].find(first).ok_or("a quote is not closed")?;
-            tokens.push(Token::Text(rest[1..=end].to_owned()));
+            let quoted = rest[1..=end].to_owned();
+            // Names of parameters may be more than a word, too.
+            tokens.push(if first == '`' { Token::Word(quoted) } else { Token::Text(quoted) });
             end + 2
         } else {
             let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));

@@ -16,4 +16,5 @@ pub mod predict;
 pub mod report;
 pub mod runs;
 pub mod span;
+pub mod tune;
 pub mod waste;

@@ -2,7 +2,6 @@
 
 pub mod benchmark;
 mod commands;
-mod interrupt;
 pub mod judge;
 mod log;
 mod outcome;
@@ -22,6 +21,7 @@ use joulewise_meter::{Session, Summary};
 use crate::commands::improve::Improve;
 use crate::costs::Costs;
 use crate::hint::Hint as _;
+use crate::interrupt;
 use crate::recipe::{Override, Recipe};
 use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};

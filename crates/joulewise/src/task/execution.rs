@@ -17,7 +17,7 @@ use super::metrics::{self, Metrics, MetricsFrom, Reported};
 use super::supervision::Supervision;
 
 /// The file in `{out}` that both streams of a command are kept in.
-pub(super) const LOG: &str = "output.log";
+pub(crate) const LOG: &str = "output.log";
 /// How many lines of its output a failed command is quoted with.
 const QUOTED_LINES: usize = 8;
 /// How soon a cancellation and a new line of `metrics.jsonl` are noticed.
@@ -27,33 +27,35 @@ const WATCH_PERIOD: Duration = Duration::from_millis(50);
 pub type Watch<'a> = dyn FnMut(&Metrics) -> Verdict + Send + 'a;
 
 /// A command that is ready to run.
-pub(super) struct Execution<'a> {
+pub(crate) struct Execution<'a> {
     /// The program and its arguments.
-    pub(super) argv: &'a [String],
+    pub(crate) argv: &'a [String],
+    /// Variables of its environment, beside the caller's.
+    pub(crate) environment: &'a [(String, String)],
     /// Where it runs.
-    pub(super) folder: &'a Path,
+    pub(crate) folder: &'a Path,
     /// Where its log and its `metrics.jsonl` are.
-    pub(super) out: &'a Path,
+    pub(crate) out: &'a Path,
     /// After which it counts as hung.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Where its metrics are.
-    pub(super) metrics: &'a MetricsFrom,
+    pub(crate) metrics: &'a MetricsFrom,
     /// The metric that is watched.
-    pub(super) goal: &'a str,
+    pub(crate) goal: &'a str,
 }
 
 /// What came of it.
-pub(super) struct Ended {
-    pub(super) reported: Reported,
-    pub(super) wall_s: f64,
-    pub(super) cpu_s: f64,
+pub(crate) struct Ended {
+    pub(crate) reported: Reported,
+    pub(crate) wall_s: f64,
+    pub(crate) cpu_s: f64,
     /// Whether the watcher had seen enough.
-    pub(super) was_stopped: bool,
+    pub(crate) was_stopped: bool,
 }
 
 impl Execution<'_> {
     /// Runs it to its end, or until `watch` or the user has had enough.
-    pub(super) fn run(&self, watch: &mut Watch<'_>, by: Supervision<'_>) -> Result<Ended, TaskError> {
+    pub(crate) fn run(&self, watch: &mut Watch<'_>, by: Supervision<'_>) -> Result<Ended, TaskError> {
         let cancel = by.cancel;
         fs::create_dir_all(self.out).map_err(|error| TaskError::file(self.out, &error))?;
         let log_path = self.out.join(LOG);
@@ -76,6 +78,8 @@ impl Execution<'_> {
                 }
             });
             let command = Command::new(self.argv.iter().map(String::as_str));
+            let command =
+                self.environment.iter().fold(command, |command, (name, value)| command.env(name, value));
             let outcome = by
                 .of(command)
                 .current_dir(self.folder)
@@ -144,7 +148,7 @@ impl Execution<'_> {
 }
 
 /// A command as a shell reads it.
-pub(super) fn shown(argv: &[String]) -> String {
+pub(crate) fn shown(argv: &[String]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
     let words = argv.iter().map(|word| {
         let plain = !word.is_empty() && word.chars().all(is_plain);

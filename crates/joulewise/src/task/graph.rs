@@ -97,6 +97,14 @@ impl GraphTask {
         Ok(task)
     }
 
+    /// The task of `recipe`, which is of the same data: another network, or other hyperparameters.
+    pub(crate) fn revised(mut self, recipe: &Recipe) -> anyhow::Result<Self> {
+        self.architecture = architecture(&recipe.model)?;
+        self.width = recipe.model.width as f32;
+        self.hyper = recipe.train.hyperparameters(recipe.search.seed);
+        Ok(self)
+    }
+
     /// What a reader of its results must know: pictures that were left out.
     pub fn caveats(&self) -> Vec<Caveat> {
         let skipped = &self.data.skipped;

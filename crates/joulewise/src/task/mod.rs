@@ -1,7 +1,7 @@
 //! Tasks: what is to be learned, and by whom.
 
 mod error;
-mod execution;
+pub(crate) mod execution;
 mod logits;
 mod supervision;
 

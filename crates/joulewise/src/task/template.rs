@@ -89,44 +89,51 @@ impl fmt::Display for Placeholder {
 }
 
 /// What is filled in for each placeholder.
-pub type Values = BTreeMap<Placeholder, String>;
+pub type Values<P = Placeholder> = BTreeMap<P, String>;
 
-/// A command with placeholders.
+/// A command with placeholders: those of a recipe, or names that the caller knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
-    words: Vec<Vec<Piece>>,
+pub struct Template<P = Placeholder> {
+    words: Vec<Vec<Piece<P>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum Piece<P> {
     Text(String),
-    Placeholder(Placeholder),
+    Placeholder(P),
 }
 
 impl Template {
     /// Reads a command. An unknown placeholder, an open quote, a shell's operator and an empty command are
     /// errors.
     pub fn parse(command: &str) -> Result<Self> {
-        let words = split(command)?;
+        Self::of_words(&split(command)?, named)
+    }
+}
+
+impl<P: Clone + Ord + fmt::Display> Template<P> {
+    /// A command that is split already; `named` knows the placeholders. An unknown one and an empty command are
+    /// errors.
+    pub fn of_words(words: &[String], named: impl Fn(&str) -> Result<P>) -> Result<Self> {
         if words.is_empty() {
             bail!("the command is empty");
         }
-        let words = words.iter().map(|word| pieces(word)).collect::<Result<_>>()?;
+        let words = words.iter().map(|word| pieces(word, &named)).collect::<Result<_>>()?;
         Ok(Self { words })
     }
 
     /// The placeholders in it.
-    pub fn placeholders(&self) -> BTreeSet<Placeholder> {
-        let placeholder = |piece: &Piece| match piece {
-            Piece::Placeholder(placeholder) => Some(*placeholder),
+    pub fn placeholders(&self) -> BTreeSet<P> {
+        let placeholder = |piece: &Piece<P>| match piece {
+            Piece::Placeholder(placeholder) => Some(placeholder.clone()),
             Piece::Text(_) => None,
         };
         self.words.iter().flatten().filter_map(placeholder).collect()
     }
 
     /// The program and its arguments. Fails when a placeholder has no value.
-    pub fn render(&self, values: &Values) -> Result<Vec<String>> {
-        let text = |piece: &Piece| match piece {
+    pub fn render(&self, values: &Values<P>) -> Result<Vec<String>> {
+        let text = |piece: &Piece<P>| match piece {
             Piece::Text(text) => Ok(text.clone()),
             Piece::Placeholder(placeholder) => values
                 .get(placeholder)
@@ -134,6 +141,24 @@ impl Template {
                 .ok_or_else(|| anyhow!("nothing to fill in for {placeholder}")),
         };
         self.words.iter().map(|word| word.iter().map(text).collect()).collect()
+    }
+
+    /// The program and its arguments, without the words that need a value that there is not, and without the option
+    /// in front of such a word: of `--momentum {momentum}` and `--momentum={momentum}` nothing is left.
+    pub fn render_known(&self, values: &Values<P>) -> Vec<String> {
+        let mut rendered: Vec<String> = Vec::new();
+        for word in &self.words {
+            let text = |piece: &Piece<P>| match piece {
+                Piece::Text(text) => Some(text.clone()),
+                Piece::Placeholder(placeholder) => values.get(placeholder).cloned(),
+            };
+            if let Some(word) = word.iter().map(text).collect::<Option<String>>() {
+                rendered.push(word);
+            } else if let [Piece::Placeholder(_)] = word[..] {
+                rendered.pop_if(|option| option.starts_with('-'));
+            }
+        }
+        rendered
     }
 }
 
@@ -201,7 +226,7 @@ fn no_operator(bare: &str) -> Result<()> {
 }
 
 /// Text and placeholders of a word.
-fn pieces(word: &str) -> Result<Vec<Piece>> {
+fn pieces<P>(word: &str, named: &impl Fn(&str) -> Result<P>) -> Result<Vec<Piece<P>>> {
     let mut pieces = Vec::new();
     let mut text = String::new();
     let mut rest = word;
@@ -209,11 +234,11 @@ fn pieces(word: &str) -> Result<Vec<Piece>> {
         if rest.starts_with("{{") || rest.starts_with("}}") {
             text.push(c);
             rest = &rest[2..];
-        } else if let Some((name, after)) = placeholder(rest) {
+        } else if let Some((placeholder, after)) = placeholder(rest, named)? {
             if !text.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut text)));
             }
-            pieces.push(Piece::Placeholder(named(name)?));
+            pieces.push(Piece::Placeholder(placeholder));
             rest = after;
         } else {
             text.push(c);
@@ -226,13 +251,20 @@ fn pieces(word: &str) -> Result<Vec<Piece>> {
     Ok(pieces)
 }
 
-/// The name in `{name}…` and what follows it.
-fn placeholder(text: &str) -> Option<(&str, &str)> {
-    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
+/// The placeholder in `{name}…` and what follows it. What looks like a name has to be one; what looks like text may be
+/// one, as in `{optimiser.lr}`.
+fn placeholder<'t, P>(text: &'t str, named: &impl Fn(&str) -> Result<P>) -> Result<Option<(P, &'t str)>> {
+    let Some((name, after)) = text.strip_prefix('{').and_then(|text| text.split_once('}')) else {
+        return Ok(None);
+    };
     let is_name = !name.is_empty()
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !name.starts_with(|c: char| c.is_ascii_digit());
-    is_name.then_some((name, after))
+    match named(name) {
+        Ok(placeholder) => Ok(Some((placeholder, after))),
+        Err(error) if is_name => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn named(name: &str) -> Result<Placeholder> {
@@ -290,6 +322,13 @@ mod tests {
             rendered("a {} {1} '{\"x\": 1}' {{lr}} {", &[]),
             ["a", "{}", "{1}", "{\"x\": 1}", "{lr}", "{"]
         );
+    }
+
+    #[test]
+    fn words_without_a_value_are_left_out_with_their_option() {
+        let template = Template::parse("t --a {lr} --b={epochs} c{epochs} {epochs} --d {epochs} -e").unwrap();
+        let values = Values::from([(Placeholder::Lr, "0.1".to_owned())]);
+        assert_eq!(template.render_known(&values), ["t", "--a", "0.1", "-e"]);
     }
 
     #[test]

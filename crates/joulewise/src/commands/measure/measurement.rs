@@ -5,11 +5,11 @@ use joulewise_meter::spans::Told;
 use joulewise_meter::{Caveat, DomainUsage, Energy, MetricPoint, MetricSeries, Shares, SpanTotal, Summary};
 use serde::Serialize;
 
-use super::attribution::Attribution;
 use super::carbon::Factors;
 use super::execution::{Run, Runs};
 use super::statistics::Scatter;
 use super::{Measure, caveats};
+use crate::attribution::Attribution;
 use crate::result::SCHEMA;
 use crate::waste::trace::RecordedMetric;
 use crate::waste::{Recording, Trace, Waste};

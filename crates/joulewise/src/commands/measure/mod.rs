@@ -1,6 +1,5 @@
 //! `joulewise measure`: the joules of any command.
 
-mod attribution;
 mod carbon;
 mod caveats;
 mod destination;

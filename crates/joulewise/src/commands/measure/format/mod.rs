@@ -64,10 +64,10 @@ mod tests {
     use joulewise_meter::carbon::{Footprint, Intensity, Zone};
     use joulewise_meter::{Caveat, Covers, DomainUsage, Energy, Method, Shares};
 
-    use super::super::attribution::{Attribution, IdlePower};
     use super::super::measurement::{Repeat, RunRecord};
     use super::super::statistics::Scatter;
     use super::*;
+    use crate::attribution::{Attribution, IdlePower};
     use crate::waste::{Recording, Waste};
 
     fn energy(value: f64) -> Energy {

@@ -9,7 +9,7 @@ use crate::exit;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Starts to listen, and gives the flag that the first interrupt sets.
-pub(super) fn listen() -> Result<&'static AtomicBool> {
+pub(crate) fn listen() -> Result<&'static AtomicBool> {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             // Commands run in groups of their own, which the terminal does not interrupt.

@@ -8,34 +8,37 @@ use serde::Serialize;
 
 /// Joules of a run by who used them. What is not known is `null`, and `unknown` says why.
 #[derive(Serialize)]
-pub(super) struct Attribution {
+pub struct Attribution {
     /// All that the counters saw.
-    pub(super) machine_j: Option<Energy>,
+    pub machine_j: Option<Energy>,
     /// What the run added to an idle machine.
-    pub(super) marginal_j: Option<Energy>,
+    pub marginal_j: Option<Energy>,
     /// The process tree's share of the processor's joules.
-    pub(super) process_tree_j: Option<Energy>,
+    pub process_tree_j: Option<Energy>,
     /// Everybody else's share of them.
-    pub(super) other_processes_j: Option<f64>,
+    pub other_processes_j: Option<f64>,
     /// Idling of hardware threads that nobody used.
-    pub(super) unused_j: Option<f64>,
+    pub unused_j: Option<f64>,
     /// Power of the idle machine.
-    pub(super) idle_w: Option<IdlePower>,
+    pub idle_w: Option<IdlePower>,
     /// Reasons, by field.
-    pub(super) unknown: BTreeMap<&'static str, &'static str>,
+    pub unknown: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Serialize)]
-pub(super) struct IdlePower {
-    pub(super) before: f64,
-    pub(super) after: f64,
+/// Power of the idle machine, in watts.
+pub struct IdlePower {
+    /// Before the run.
+    pub before: f64,
+    /// After it.
+    pub after: f64,
 }
 
 const MODELLED: &str = "no counter tells what the machine uses: joules are modelled for the process tree";
 
 impl Attribution {
     /// The mean over so many runs.
-    pub(super) fn new(total: Energy, division: &Division, idle: Option<(Idle, Idle)>, runs: usize) -> Self {
+    pub fn new(total: Energy, division: &Division, idle: Option<(Idle, Idle)>, runs: usize) -> Self {
         let mut this = Self {
             machine_j: None,
             marginal_j: None,

@@ -1,0 +1,51 @@
+//! `joulewise tune`: searches whose trials are metered one by one.
+
+mod ask;
+mod best;
+mod place;
+mod replay;
+mod run;
+mod show;
+mod tell;
+mod trials;
+mod worker;
+
+use std::process::ExitCode;
+
+/// Search hyperparameters, with the joules of every trial
+#[derive(Debug, clap::Args)]
+pub struct Tune {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Run(Box<run::Run>),
+    #[command(hide = true)]
+    Worker(worker::Worker),
+    Ask(ask::Ask),
+    Tell(tell::Tell),
+    Best(best::Best),
+    Front(best::Front),
+    Trials(trials::Trials),
+    Show(show::Show),
+    Replay(replay::Replay),
+}
+
+impl Tune {
+    /// Runs the command.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Run(run) => run.run(),
+            Command::Worker(worker) => worker.run(),
+            Command::Ask(ask) => ask.run(),
+            Command::Tell(tell) => tell.run(),
+            Command::Best(best) => best.run(),
+            Command::Front(front) => front.run(),
+            Command::Trials(trials) => trials.run(),
+            Command::Show(show) => show.run(),
+            Command::Replay(replay) => replay.run(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `joulewise tune run`: a search from its file to its best trial.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Child, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use joulewise_tune::SharedStudy;
+use joulewise_tune::storage::{Sqlite, Storage, StorageErrorKind};
+
+use super::place::Place;
+use super::show;
+use crate::interrupt;
+use crate::tune::live::Live;
+use crate::tune::objective;
+use crate::tune::plan::Plan;
+use crate::tune::sampler::SamplerName;
+use crate::tune::worker::{Ended, Study};
+use crate::{exit, hint::Hint as _};
+
+/// Search the parameters of a command or of a training of our own.
+///
+/// The study's file says what to search: our TOML, a Weights & Biases sweep (.yaml) or a ConfigSpace (.json). A study
+/// that is there already is continued.
+#[derive(Debug, clap::Args)]
+pub(super) struct Run {
+    /// The study's file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// What the study is called, if not as its file says
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What is wanted, the most important first: "max accuracy", "min energy_j", "time_s <= 60"
+    #[arg(long = "objective", value_name = "TEXT")]
+    objectives: Vec<String>,
+    /// Where to look next
+    #[arg(long, value_enum)]
+    sampler: Option<SamplerName>,
+    /// Trials in all
+    #[arg(long, value_name = "N")]
+    trials: Option<u64>,
+    /// Joules of all trials, or the time from now, as in 50kJ or 10min
+    #[arg(long, value_name = "BUDGET")]
+    budget: Option<String>,
+    /// What a gain of the first objective is worth, as in "0.1% per 10kJ": stop when no trial is worth its joules
+    #[arg(long, value_name = "WORTH")]
+    worth: Option<String>,
+    /// Keys all randomness of the search
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Trials that run at a time, each in a process of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    workers: u32,
+    /// The GPUs that the workers take in turn, as in 0,1; a trial sees and counts only its own
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    gpus: Vec<String>,
+    /// Write the study as JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+    /// What a trial runs, with the parameters as {placeholders}
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// How often the trials of other processes are looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
+impl Run {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let plan = self.plan()?;
+        let folder = self.place.folder(&plan.name)?;
+        let mut storage = self.place.create()?;
+        let journal = begin(&mut storage, &plan)?;
+        let mut study = SharedStudy::new(journal, plan.sampler.build(&plan))?;
+        study.limit(plan.limits.of_study());
+        let mut err = io::stderr().lock();
+        writeln!(err, "study {}: {}", plan.name, plan.described())?;
+        if !study.trials().is_empty() {
+            writeln!(err, "continuing after {} trials", study.trials().len())?;
+        }
+        drop(err);
+        let cancel = interrupt::listen()?;
+        let mut live = Live::new(&plan, &study);
+        let study = Mutex::new(study);
+        let ended = if self.workers == 1 && self.gpus.len() <= 1 {
+            super::worker::work(&plan, 0, &folder, &study, cancel, &mut |study, _| live.show(study))
+        } else {
+            self.together(&plan, &study, &mut live, cancel)
+        };
+        live.finish();
+        let ended = ended?;
+        let mut study = study.into_inner().unwrap_or_else(PoisonError::into_inner);
+        study.refresh()?;
+        self.finish(&plan, &study, ended)
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        let mut plan = Plan::load(&self.file)?;
+        if let Some(name) = &self.name {
+            plan.name.clone_from(name);
+        }
+        if !self.objectives.is_empty() {
+            plan.objectives = objective::read(&self.objectives)?;
+        }
+        if let Some(sampler) = self.sampler {
+            plan.sampler.name = sampler;
+        }
+        plan.limits.trials = self.trials.or(plan.limits.trials);
+        if let Some(budget) = &self.budget {
+            plan.limits.spend(budget).context("--budget")?;
+        }
+        if let Some(worth) = &self.worth {
+            plan.limits.value(worth).context("--worth")?;
+        }
+        plan.seed = self.seed.unwrap_or(plan.seed);
+        if !self.command.is_empty() {
+            plan.run(&self.command);
+        }
+        plan.finish().with_context(|| self.file.display().to_string())
+    }
+
+    /// Runs the trials in processes of their own, so that each is metered apart, and shows what they do.
+    fn together(
+        &self,
+        plan: &Plan,
+        study: &Mutex<Study>,
+        live: &mut Live<'_>,
+        cancel: &AtomicBool,
+    ) -> Result<Ended> {
+        let mut study = study.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = Workers(Vec::new());
+        for index in 0..self.workers.max(self.gpus.len() as u32) {
+            let gpu = (!self.gpus.is_empty()).then(|| &self.gpus[index as usize % self.gpus.len()]);
+            workers.0.push(super::worker::spawn(&self.place, plan, index, gpu)?);
+        }
+        let mut is_interrupted = false;
+        loop {
+            study.refresh()?;
+            live.show(&study);
+            let mut left = 0;
+            for worker in &mut workers.0 {
+                left += usize::from(worker.try_wait().context("cannot wait for a worker")?.is_none());
+            }
+            if left == 0 {
+                break;
+            }
+            if cancel.load(Ordering::Relaxed) && !is_interrupted {
+                is_interrupted = true;
+                workers.interrupt();
+            }
+            thread::sleep(LOOK);
+        }
+        study.refresh()?;
+        live.show(&study);
+        if is_interrupted {
+            return Ok(Ended::Interrupted);
+        }
+        workers.verdict()
+    }
+
+    fn finish(&self, plan: &Plan, study: &Study, ended: Ended) -> Result<ExitCode> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            show::json(&mut out, plan, study)?;
+        } else {
+            show::summary(&mut out, plan, study)?;
+        }
+        out.flush()?;
+        let mut err = io::stderr().lock();
+        match ended {
+            Ended::Complete | Ended::Time => Ok(ExitCode::from(exit::OK)),
+            Ended::Interrupted => {
+                writeln!(err, "interrupted: the same command continues the study")?;
+                Ok(ExitCode::from(exit::INTERRUPTED))
+            }
+        }
+    }
+}
+
+/// The study of the plan: a new one, or the one that is there if it is the same.
+fn begin(storage: &mut Sqlite, plan: &Plan) -> Result<Box<dyn joulewise_tune::storage::Journal>> {
+    match storage.create(&plan.name, &plan.definition()?) {
+        Err(error) if error.kind() == StorageErrorKind::Taken => {}
+        created => return Ok(created?),
+    }
+    let journal = storage.open(&plan.name)?;
+    let there = Plan::of(journal.definition(), &plan.name)?;
+    match plan.difference(&there) {
+        None => Ok(journal),
+        Some(what) => Err(anyhow!("there is a study `{}` already, and its {what} is another", plan.name))
+            .hint("call this one something else with --name, or keep the file as it was to continue"),
+    }
+}
+
+/// Processes that are not left behind.
+struct Workers(Vec<Child>);
+
+impl Workers {
+    fn interrupt(&self) {
+        for worker in &self.0 {
+            joulewise_meter::process::ask_to_end(worker.id() as i32);
+        }
+    }
+
+    /// How they ended: as one of them says, if any has something to say.
+    fn verdict(&mut self) -> Result<Ended> {
+        for worker in &mut self.0 {
+            let status = worker.wait().context("cannot wait for a worker")?;
+            if !status.success() {
+                return Err(anyhow!("a worker failed ({status}); what it said stands above"))
+                    .hint("the study is kept: the same command continues it");
+            }
+        }
+        Ok(Ended::Complete)
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for worker in &mut self.0 {
+            if let Ok(None) = worker.try_wait() {
+                joulewise_meter::process::ask_to_end(worker.id() as i32);
+                let _ = worker.wait();
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `joulewise tune show`: where a study stands.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use joulewise_tune::Trial;
+use serde_json::json;
+
+use super::place::Named;
+use super::trials;
+use crate::exit;
+use crate::report::quantity;
+use crate::tune::live::{overhead, saved_j, values};
+use crate::tune::objective;
+use crate::tune::plan::Plan;
+use crate::tune::worker::Study;
+
+/// Show where a study stands: its best trials, and what they and the others cost
+#[derive(Debug, clap::Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    study: Named,
+    /// Write JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let (study, plan) = self.study.study()?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            json(&mut out, &plan, &study)?;
+        } else {
+            summary(&mut out, &plan, &study)?;
+        }
+        Ok(ExitCode::from(exit::OK))
+    }
+}
+
+/// Writes a study as JSON: what it is, where it stands, and all its trials.
+pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Result<()> {
+    let objects =
+        |trials: Vec<&Trial>| -> Vec<_> { trials.iter().map(|t| trials::object(study, t)).collect() };
+    let (overhead_j, overhead_cpu_s) = overhead(study);
+    let told = json!({
+        "schema": crate::result::SCHEMA,
+        "study": plan.name,
+        "objectives": study.objectives().iter().map(objective::text).collect::<Vec<_>>(),
+        "plan": plan,
+        "best": study.best().map(|best| trials::object(study, best)),
+        "front": study.front().iter().map(|trial| trial.id.0).collect::<Vec<_>>(),
+        "energy_j": study.cost(),
+        "overhead_j": overhead_j,
+        "overhead_cpu_s": overhead_cpu_s,
+        "saved_j": saved_j(study.trials()),
+        "trials": objects(study.trials().iter().collect()),
+    });
+    serde_json::to_writer_pretty(&mut *out, &told)?;
+    writeln!(out)
+}
+
+/// Writes where a study stands.
+pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Result<()> {
+    let mut parts = Vec::new();
+    for word in ["done", "stopped", "failed", "lost", "running"] {
+        let n = study.trials().iter().filter(|trial| trials::word(&trial.state) == word).count();
+        if n > 0 {
+            parts.push(format!("{n} {word}"));
+        }
+    }
+    let method = methods(study);
+    let spent = quantity::joules(study.cost());
+    writeln!(
+        out,
+        "study {}: {} trials ({}), {spent}{method}",
+        plan.name,
+        study.trials().len(),
+        parts.join(", ")
+    )?;
+    let saved = saved_j(study.trials());
+    if saved > 0.0 {
+        writeln!(out, "stopping early saved about {}", quantity::joules(saved))?;
+    }
+    let (overhead_j, overhead_cpu_s) = overhead(study);
+    if overhead_cpu_s > 0.0 {
+        let (joules, seconds) = (quantity::joules(overhead_j), quantity::seconds(overhead_cpu_s));
+        writeln!(out, "the search itself used {joules} and {seconds} of CPU time")?;
+    }
+    let Some(best) = study.best() else {
+        return writeln!(out, "no trial has a value yet");
+    };
+    writeln!(out, "best: trial {}, {}", best.id.0, values(study.objectives(), best))?;
+    for (name, value) in best.point.values() {
+        writeln!(out, "  {name} = {value}")?;
+    }
+    let front = study.front();
+    if front.len() > 1 {
+        writeln!(out, "\nfront of {} trials:", front.len())?;
+        trials::table(out, study, &front)?;
+    }
+    Ok(())
+}
+
+/// How the joules are known.
+fn methods(study: &Study) -> &'static str {
+    let methods =
+        study.trials().iter().filter_map(|trial| study.record(trial.id)?.notes.get("energy_method"));
+    let mut methods: Vec<&String> = methods.collect();
+    methods.sort_unstable();
+    methods.dedup();
+    match methods[..] {
+        [one] if one == "measured" => " measured",
+        [one] if one == "modelled" => " modelled",
+        [] => "",
+        _ => ", some measured and some modelled",
+    }
+}

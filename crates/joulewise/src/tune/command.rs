@@ -1,0 +1,137 @@
+//! Trials that are a command of the user's.
+//!
+//! A trial is told its parameters in every way that a script may like: in the words of its command, in the variable
+//! `JOULEWISE_PARAMETERS` and the file `{params}` as JSON, and each in `JOULEWISE_PARAMETER_<NAME>`. It reports by
+//! lines of JSON in `metrics.jsonl` in its folder (`{out}`, or the variable `JOULEWISE_OUT`), on stdout, or by lines
+//! that a regular expression understands.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use joulewise_tune::Space;
+
+use super::objective::{TIME, reported};
+use super::trial::{Ending, Run, See, json};
+use crate::hint::Hint as _;
+use crate::recipe::did_you_mean;
+use crate::task::execution::Execution;
+use crate::task::metrics::{FILE, MetricsFrom};
+use crate::task::template::{Template, Values};
+use crate::task::{Supervision, TaskErrorKind};
+
+/// Placeholders beside the names of the parameters.
+const OTHERS: [&str; 4] = ["out", "params", "seed", "trial"];
+/// The file with the parameters in a trial's folder.
+const PARAMETERS: &str = "params.json";
+
+/// Runs a command once for each trial.
+pub struct Commands {
+    template: Template<String>,
+    folder: PathBuf,
+    metrics: MetricsFrom,
+    timeout: Duration,
+}
+
+impl Commands {
+    /// A command with the parameters of `space` as its placeholders, to be run in `folder` for at most so long.
+    pub(super) fn new(
+        words: &[String],
+        folder: &Path,
+        metrics: Option<&str>,
+        timeout_s: f64,
+        space: &Space,
+    ) -> Result<Self> {
+        Ok(Self {
+            template: template(words, space)?,
+            folder: folder.to_owned(),
+            metrics: metrics.map_or(Ok(MetricsFrom::Auto), MetricsFrom::parse).context("`metrics`")?,
+            timeout: Duration::from_secs_f64(timeout_s),
+        })
+    }
+
+    pub(super) fn run(&self, run: &Run<'_>, see: &mut See<'_>, by: Supervision<'_>) -> Result<Ending> {
+        fs::create_dir_all(run.folder)
+            .and_then(|()| fs::write(run.folder.join(PARAMETERS), json(run.point).to_string()))
+            .with_context(|| format!("cannot write to {}", run.folder.display()))
+            .hint("choose another folder with --out")?;
+        // What an earlier attempt of the same trial reported is not this one's.
+        let _ = fs::remove_file(run.folder.join(FILE));
+        let execution = Execution {
+            argv: &self.template.render_known(&values(run)),
+            environment: &environment(run),
+            folder: &self.folder,
+            out: run.folder,
+            timeout: self.timeout,
+            metrics: &self.metrics,
+            goal: reported(run.objectives).unwrap_or(TIME),
+        };
+        Ok(match execution.run(see, by) {
+            Ok(ended) if ended.was_stopped => Ending::Stopped,
+            Ok(ended) => Ending::Done(ended.reported.last),
+            Err(error) if error.kind() == TaskErrorKind::Cancelled => Ending::Interrupted,
+            Err(error) => Ending::Failed(error.to_string()),
+        })
+    }
+}
+
+fn template(words: &[String], space: &Space) -> Result<Template<String>> {
+    let known = || space.parameters().map(|(name, _)| name).chain(OTHERS);
+    Template::of_words(words, |name| {
+        if known().any(|known| known == name) {
+            return Ok(name.to_owned());
+        }
+        let hint = match did_you_mean(name, known()) {
+            Some(known) => format!("did you mean {{{known}}}?"),
+            None => format!(
+                "the placeholders are {}; write {{{{{name}}}}} for the braces themselves",
+                known().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" ")
+            ),
+        };
+        Err(anyhow!("unknown placeholder {{{name}}}")).hint(hint)
+    })
+}
+
+fn values(run: &Run<'_>) -> Values<String> {
+    let mut values = BTreeMap::from([
+        ("params".to_owned(), run.folder.join(PARAMETERS).display().to_string()),
+        ("out".to_owned(), run.folder.display().to_string()),
+        ("trial".to_owned(), run.number.to_string()),
+        ("seed".to_owned(), run.seed.to_string()),
+    ]);
+    values.extend(run.point.values().map(|(name, value)| (name.to_owned(), value.to_string())));
+    values
+}
+
+fn environment(run: &Run<'_>) -> Vec<(String, String)> {
+    let variable = |name: &str| {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("JOULEWISE_PARAMETER_{}", name.chars().map(plain).collect::<String>())
+    };
+    let mut environment = vec![
+        ("JOULEWISE_PARAMETERS".to_owned(), json(run.point).to_string()),
+        ("JOULEWISE_OUT".to_owned(), run.folder.display().to_string()),
+        ("JOULEWISE_TRIAL".to_owned(), run.number.to_string()),
+    ];
+    environment.extend(run.point.values().map(|(name, value)| (variable(name), value.to_string())));
+    environment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_the_parameters_and_a_few_others() {
+        let space = Space::new().log_float("optimiser.lr", 1e-5, 0.1).unwrap();
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let template_of = |text: &str| template(&words(text), &space);
+        let values = BTreeMap::from([("optimiser.lr".to_owned(), "0.01".to_owned())]);
+        let rendered =
+            template_of("train {optimiser.lr} {{out}} --seed {seed}").unwrap().render_known(&values);
+        assert_eq!(rendered, ["train", "0.01", "{out}"]);
+        assert_eq!(template_of("train {lrate}").unwrap_err().to_string(), "unknown placeholder {lrate}");
+    }
+}

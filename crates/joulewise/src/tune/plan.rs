@@ -1,0 +1,321 @@
+//! What a study searches, how, and how far: its file with every default filled in.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use joulewise_tune::storage::Definition;
+use joulewise_tune::{Objectives, Space};
+use serde::{Deserialize, Serialize};
+
+use super::sampler::{Sampler, SamplerName};
+use super::stopper::Stopper;
+use super::workshop::Workshop;
+use super::{configspace, objective, parameters, wandb};
+use crate::hint::Hint as _;
+use crate::recipe::quantity::{Worth, duration, energy_j};
+use crate::report::quantity;
+use crate::task::template;
+
+/// Everything that the trials of a study depend on; kept with the study, so that a worker needs nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What the study is called.
+    pub name: String,
+    /// What a trial runs.
+    pub trial: Work,
+    /// What is wanted, the most important first.
+    pub objectives: Objectives,
+    /// What is searched.
+    pub space: Space,
+    /// Keys all randomness of the search.
+    pub seed: u64,
+    /// Where to look next.
+    pub sampler: Sampler,
+    /// When a trial is not worth going on.
+    pub stopper: Option<Stopper>,
+    /// When the search ends.
+    pub limits: Limits,
+    /// Whether the same point may give another value, so that trying it again teaches something.
+    pub noisy: bool,
+}
+
+/// What a trial runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// A command of the user's.
+    Command {
+        /// Its words, with placeholders.
+        words: Vec<String>,
+        /// Where it runs.
+        folder: PathBuf,
+        /// Where its metrics are; see [`crate::task::metrics::MetricsFrom`].
+        metrics: Option<String>,
+        /// After so many seconds a trial counts as hung.
+        timeout_s: f64,
+    },
+    /// A training of our own: this recipe with the parameters as its keys.
+    Recipe {
+        /// The recipe's file; the default recipe without one.
+        file: Option<PathBuf>,
+    },
+}
+
+/// When a search ends; whatever comes first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Trials in all.
+    pub trials: Option<u64>,
+    /// Joules of all trials.
+    pub energy_j: Option<f64>,
+    /// Wall time from the start of this command, in seconds.
+    pub wall_s: Option<f64>,
+    /// What a unit of the first objective is worth, in joules: the search ends when no trial is expected to be
+    /// worth its joules.
+    pub worth_j: Option<f64>,
+    /// How often a trial whose worker went silent is run again.
+    pub retries: u32,
+}
+
+/// Trials that are run where nothing else ends the search.
+const TRIALS: u64 = 64;
+const TIMEOUT_S: f64 = 24.0 * 3600.0;
+
+impl Plan {
+    /// Reads a study's file: our TOML, a Weights & Biases sweep (YAML) or a ConfigSpace (JSON), by its extension.
+    pub fn load(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the study {}", file.display()))
+            .hint("a study is a TOML file, a sweep in YAML or a ConfigSpace in JSON")?;
+        let folder = match file.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let name =
+            file.file_stem().map_or_else(|| "study".into(), |stem| stem.to_string_lossy().into_owned());
+        let plan = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml" | "yml") => wandb::read(&text, &name, &folder),
+            Some("json") => configspace::read(&text, &name, &folder),
+            _ => read(&text, &name, &folder),
+        };
+        plan.with_context(|| file.display().to_string())
+    }
+
+    /// A plan to search `space`, everything else being the default.
+    pub(super) fn new(name: &str, folder: &Path, objectives: Objectives, space: Space) -> Self {
+        Self {
+            name: name.to_owned(),
+            trial: Work::Command {
+                words: Vec::new(),
+                folder: folder.to_owned(),
+                metrics: None,
+                timeout_s: TIMEOUT_S,
+            },
+            objectives,
+            space,
+            seed: 0,
+            sampler: Sampler::default(),
+            stopper: None,
+            limits: Limits { trials: None, retries: 1, ..Limits::default() },
+            noisy: false,
+        }
+    }
+
+    /// Takes the command that a trial runs from the command line.
+    pub fn run(&mut self, command: &[String]) {
+        if let Work::Command { words, .. } = &mut self.trial {
+            *words = command.to_vec();
+        } else {
+            let new = Self::new(&self.name, Path::new("."), self.objectives.clone(), self.space.clone());
+            self.trial = new.trial;
+            self.run(command);
+        }
+    }
+
+    /// Fills in what nobody said, and refuses what cannot be run.
+    pub fn finish(mut self) -> Result<Self> {
+        if let Work::Command { words, folder, .. } = &mut self.trial {
+            if words.is_empty() {
+                return Err(anyhow!("the study says nothing that a trial could run")).hint(
+                    "write `command` into its file, or put it behind --, as in -- python train.py --lr {lr}",
+                );
+            }
+            *folder = folder
+                .canonicalize()
+                .with_context(|| format!("cannot open the folder {}", folder.display()))?;
+        }
+        if self.space.parameters().next().is_none() {
+            return Err(anyhow!("the study has no parameters"))
+                .hint("write them into its file, as in `[parameters]` and `lr = { low = 1e-5, high = 0.1, log = true }`");
+        }
+        Workshop::of(&self)?;
+        let limits = &mut self.limits;
+        if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {
+            limits.trials = Some(match self.sampler.name {
+                SamplerName::Grid => u64::MAX,
+                _ => TRIALS,
+            });
+        }
+        Ok(self)
+    }
+}
+
+impl Plan {
+    /// What the study is, for its storage.
+    pub fn definition(&self) -> Result<Definition> {
+        let sampler = serde_json::to_value(self.sampler.name)?;
+        let sampler = sampler.as_str().unwrap_or_default();
+        let mut definition = Definition::new(self.space.clone(), self.objectives.clone(), self.seed, sampler);
+        definition.settings = serde_json::to_value(self)?;
+        definition.exact = self.sampler.name == SamplerName::Grid;
+        definition.retries = self.limits.retries;
+        Ok(definition)
+    }
+
+    /// The plan of a study that is there.
+    pub fn of(definition: &Definition, name: &str) -> Result<Self> {
+        if definition.settings.is_null() {
+            // It was brought from another tool: there are trials, and nothing that could run more.
+            let mut plan =
+                Self::new(name, Path::new("."), definition.objectives.clone(), definition.space.clone());
+            plan.seed = definition.seed;
+            return Ok(plan);
+        }
+        serde_json::from_value(definition.settings.clone())
+            .with_context(|| format!("the plan of study `{name}` cannot be read"))
+    }
+
+    /// What keeps this from being the plan of a study that is there; limits may change from day to day.
+    pub fn difference(&self, there: &Self) -> Option<&'static str> {
+        let parts = [
+            ("space", self.space != there.space),
+            ("list of objectives", self.objectives != there.objectives),
+            ("command", self.trial != there.trial),
+            ("seed", self.seed != there.seed),
+            ("sampler", self.sampler != there.sampler),
+            ("stopper", self.stopper != there.stopper),
+            ("noise", self.noisy != there.noisy),
+        ];
+        parts.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
+    }
+
+    /// What is searched and how, in a line.
+    pub fn described(&self) -> String {
+        let names: Vec<&str> = self.space.parameters().map(|(name, _)| name).collect();
+        let goals: Vec<String> = self.objectives.iter().map(objective::text).collect();
+        let mut limits = Vec::new();
+        limits.extend(self.limits.trials.filter(|n| *n < u64::MAX).map(|n| format!("{n} trials")));
+        limits.extend(self.limits.energy_j.map(|joules| format!("at most {}", quantity::joules(joules))));
+        limits.extend(self.limits.wall_s.map(|seconds| format!("at most {}", quantity::seconds(seconds))));
+        let limits = if limits.is_empty() { String::new() } else { format!("; {}", limits.join(", ")) };
+        format!("{} over {}{limits}", goals.join(", "), names.join(", "))
+    }
+}
+
+impl Limits {
+    /// Those that the study keeps by itself.
+    pub fn of_study(&self) -> joulewise_tune::Limits {
+        joulewise_tune::Limits { trials: self.trials, cost: self.energy_j }
+    }
+
+    /// Joules, as in `50kJ`, or a time, as in `10min`.
+    pub fn spend(&mut self, budget: &str) -> Result<()> {
+        match (energy_j(budget), duration(budget)) {
+            (Some(joules), _) => self.energy_j = Some(joules),
+            (None, Some(time)) => self.wall_s = Some(time.as_secs_f64()),
+            (None, None) => {
+                return Err(anyhow!("`{budget}` is neither joules nor a time"))
+                    .hint("write a budget as \"50kJ\" or \"10min\"; the number of trials is `trials`");
+            }
+        }
+        Ok(())
+    }
+
+    /// What a gain of the first objective is worth, as in `0.1% per 10kJ`.
+    pub fn value(&mut self, worth: &str) -> Result<()> {
+        let worth = worth.parse::<Worth>().map_err(|error| anyhow!("`{worth}`: {error}"))?.stated();
+        self.worth_j = Some(worth.energy_j / worth.gain);
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    name: Option<String>,
+    command: Option<String>,
+    recipe: Option<PathBuf>,
+    metrics: Option<String>,
+    timeout: Option<String>,
+    #[serde(default)]
+    objectives: Vec<String>,
+    #[serde(default)]
+    parameters: toml::Table,
+    #[serde(default)]
+    constraints: Vec<String>,
+    #[serde(default)]
+    seed: u64,
+    sampler: Option<Named<Sampler>>,
+    stopper: Option<Stopper>,
+    trials: Option<u64>,
+    budget: Option<String>,
+    worth: Option<String>,
+    retries: Option<u32>,
+    #[serde(default)]
+    noisy: bool,
+}
+
+/// A table, or just the name in it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named<T> {
+    Name(SamplerName),
+    Table(T),
+}
+
+fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        anyhow!("line {line}: {}", error.message().replace('\n', ", "))
+    })?;
+    let constraints = file.constraints.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let space = Space::build(parameters::read(&file.parameters)?, constraints)?;
+    let objectives = if file.objectives.is_empty() {
+        return Err(anyhow!("the study has no objectives")).hint("write `objectives = [\"max accuracy\"]`");
+    } else {
+        objective::read(&file.objectives)?
+    };
+    let mut plan = Plan::new(file.name.as_deref().unwrap_or(name), folder, objectives, space);
+    plan.seed = file.seed;
+    plan.noisy = file.noisy;
+    plan.stopper = file.stopper;
+    match file.sampler {
+        Some(Named::Name(name)) => plan.sampler.name = name,
+        Some(Named::Table(sampler)) => plan.sampler = sampler,
+        None => {}
+    }
+    plan.limits.trials = file.trials;
+    plan.limits.retries = file.retries.unwrap_or(plan.limits.retries);
+    if let Some(budget) = &file.budget {
+        plan.limits.spend(budget)?;
+    }
+    if let Some(worth) = &file.worth {
+        plan.limits.value(worth)?;
+    }
+    match (file.command, file.recipe) {
+        (Some(_), Some(_)) => bail!("the study has both a `command` and a `recipe`"),
+        (None, Some(recipe)) => plan.trial = Work::Recipe { file: Some(folder.join(recipe)) },
+        (command, None) => {
+            if let Work::Command { words, metrics, timeout_s, .. } = &mut plan.trial {
+                *words = command.map(|command| template::split(&command)).transpose()?.unwrap_or_default();
+                *metrics = file.metrics;
+                if let Some(timeout) = &file.timeout {
+                    *timeout_s = duration(timeout)
+                        .ok_or_else(|| anyhow!("`timeout` is no time, as in \"10min\""))?
+                        .as_secs_f64();
+                }
+            }
+        }
+    }
+    Ok(plan)
+}

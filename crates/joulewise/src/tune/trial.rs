@@ -1,0 +1,158 @@
+//! One trial: run to its end or until it is not worth going on, and metered.
+
+use std::path::Path;
+
+use anyhow::Result;
+use joulewise_meter::division::{Division, Moment, Window};
+use joulewise_meter::{Energy, Session};
+use joulewise_tune::{Objectives, Outcome, Point, Report, State, Value, Verdict};
+use serde_json::Value as Json;
+
+use super::objective::{ENERGY, TIME};
+use super::workshop::Workshop;
+use crate::attribution::Attribution;
+use crate::task::Supervision;
+use crate::task::metrics::Metrics;
+
+/// What a trial came to.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Its values, or that there are none.
+    pub state: State,
+    /// Joules of its process tree.
+    pub energy: Energy,
+    /// From start to end, in seconds.
+    pub wall_s: f64,
+    /// CPU time of its process tree, in seconds.
+    pub cpu_s: f64,
+    /// Why there are no values.
+    pub reason: Option<String>,
+}
+
+/// A trial that is about to run.
+pub struct Run<'a> {
+    /// Its number in the study.
+    pub number: u64,
+    /// Its parameters.
+    pub point: &'a Point,
+    /// Keys its own randomness.
+    pub seed: u64,
+    /// Where its files are.
+    pub folder: &'a Path,
+    /// What is wanted of it.
+    pub objectives: &'a Objectives,
+    /// The meter.
+    pub session: &'a Session,
+}
+
+/// How the work of a trial ended.
+pub(super) enum Ending {
+    /// At its end, with these metrics.
+    Done(Metrics),
+    /// Since it had been seen enough of.
+    Stopped,
+    /// By the user.
+    Interrupted,
+    /// Without metrics, for this reason.
+    Failed(String),
+}
+
+/// Is shown the metrics of a trial as they come, and says whether to go on.
+pub(super) type See<'a> = dyn FnMut(&Metrics) -> Verdict + Send + 'a;
+
+impl Run<'_> {
+    /// Runs it in `workshop`. `watch` sees what it reports and may end it. A trial that gives no values is no error:
+    /// only what would keep every trial from running is.
+    pub fn run(
+        &self,
+        workshop: &mut Workshop,
+        watch: &mut (dyn FnMut(&Report) -> Verdict + Send),
+        by: Supervision<'_>,
+    ) -> Result<Ran> {
+        let start = Moment::now(self.session);
+        let mut steps = 0;
+        let mut last: Option<Report> = None;
+        let ending = workshop.run(
+            self,
+            &mut |metrics| {
+                steps += 1;
+                let (energy, wall_s, _) = used(&start, &Moment::now(self.session));
+                let step =
+                    metrics.get("epoch").filter(|epoch| **epoch >= 1.0).map_or(steps, |epoch| *epoch as u64);
+                let report =
+                    Report { step, values: self.values(metrics, energy.value, wall_s), cost: energy.value };
+                let verdict = watch(&report);
+                last = Some(report);
+                verdict
+            },
+            by,
+        )?;
+        let (energy, wall_s, cpu_s) = used(&start, &Moment::now(self.session));
+        let cost = energy.value;
+        let failed = |reason| (State::Failed { cost }, Some(reason));
+        let (state, reason) = match ending {
+            Ending::Done(metrics) => {
+                let values = self.values(&metrics, cost, wall_s);
+                match self.missing(&metrics, &values) {
+                    None => (State::Done(Outcome { values, cost }), None),
+                    Some(reason) => failed(reason),
+                }
+            }
+            Ending::Stopped => match last.filter(|report| self.objectives.are_finite(&report.values)) {
+                Some(report) => (State::Stopped(Outcome { values: report.values, cost }), None),
+                None => failed("a metric is not a number".to_owned()),
+            },
+            Ending::Interrupted => (State::Lost { cost }, Some("was interrupted".to_owned())),
+            Ending::Failed(reason) => failed(reason),
+        };
+        Ok(Ran { state, energy, wall_s, cpu_s, reason })
+    }
+
+    /// A value for each objective; NaN where it was not reported.
+    fn values(&self, metrics: &Metrics, energy_j: f64, time_s: f64) -> Vec<f64> {
+        let value = |metric: &str| match metrics.get(metric) {
+            Some(value) => *value,
+            None if metric == ENERGY => energy_j,
+            None if metric == TIME => time_s,
+            None => f64::NAN,
+        };
+        self.objectives.iter().map(|objective| value(&objective.metric)).collect()
+    }
+
+    /// Why `values` are no outcome, if they are none.
+    fn missing(&self, metrics: &Metrics, values: &[f64]) -> Option<String> {
+        let Some((objective, _)) = self.objectives.iter().zip(values).find(|(_, value)| value.is_nan())
+        else {
+            return (!self.objectives.are_finite(values)).then(|| "a metric is infinite".to_owned());
+        };
+        let name = &objective.metric;
+        if metrics.contains_key(name) {
+            return Some(format!("`{name}` is not a number"));
+        }
+        let others = metrics.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Some(match others.as_str() {
+            "" => format!("reported no `{name}`, nor anything else"),
+            others => format!("reported no `{name}`, only {others}"),
+        })
+    }
+}
+
+/// A point as JSON.
+pub fn json(point: &Point) -> Json {
+    let value = |value: &Value| match value {
+        Value::Float(x) => Json::from(*x),
+        Value::Int(n) => Json::from(*n),
+        Value::Choice(text) => Json::from(text.as_str()),
+    };
+    point.values().map(|(name, of)| (name.to_owned(), value(of))).collect()
+}
+
+/// Joules of the process tree between two moments (all that is modelled, or its share of what was counted), seconds of
+/// wall time, and seconds of CPU time.
+fn used(start: &Moment, now: &Moment) -> (Energy, f64, f64) {
+    let usage = now.mark.since(&start.mark);
+    let mut division = Division::default();
+    division.extend(Window::between(start, now));
+    let tree = Attribution::new(usage.energy, &division, None, 1).process_tree_j;
+    (tree.unwrap_or(usage.energy), usage.wall_s, usage.cpu_s)
+}

@@ -1,0 +1,251 @@
+//! Sweeps of Weights & Biases, in YAML: spaces, metric, method and command as they are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use joulewise_tune::{Domain, Goal, Objective, Objectives, Parameter, Space, Value};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::plan::{Plan, Work};
+use super::sampler::SamplerName;
+use super::stopper::{Stopper, StopperName};
+use crate::hint::Hint as _;
+
+#[derive(Deserialize)]
+struct Sweep {
+    name: Option<String>,
+    program: Option<String>,
+    command: Option<Vec<String>>,
+    method: String,
+    metric: Option<Metric>,
+    parameters: BTreeMap<String, Json>,
+    early_terminate: Option<EarlyTerminate>,
+    run_cap: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Metric {
+    name: String,
+    #[serde(default = "minimize")]
+    goal: String,
+    target: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct EarlyTerminate {
+    #[serde(rename = "type")]
+    kind: String,
+    min_iter: Option<u64>,
+    max_iter: Option<u64>,
+    eta: Option<u64>,
+}
+
+fn minimize() -> String {
+    "minimize".to_owned()
+}
+
+pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
+    let sweep: Sweep = serde_saphyr::from_str(text)
+        .map_err(|error| anyhow!("{}", error.to_string().lines().next().unwrap_or_default().to_owned()))
+        .context("this is no sweep of Weights & Biases")?;
+    let mut parameters = BTreeMap::new();
+    flatten("", &sweep.parameters, &mut parameters)?;
+    let metric = sweep.metric.as_ref().ok_or_else(|| anyhow!("the sweep has no `metric`"))?;
+    let goal = match metric.goal.as_str() {
+        "maximize" => Goal::Max,
+        "minimize" => Goal::Min,
+        other => bail!("the metric's goal is `{other}`, expected maximize or minimize"),
+    };
+    if metric.target.is_some() {
+        return Err(anyhow!("the metric has a `target`, which ends no search here"))
+            .hint("leave it out and give a budget, as in --trials 50 or --budget 10kJ");
+    }
+    let objectives = Objectives::new(vec![Objective { metric: metric.name.clone(), goal }])?;
+    let words = command(&sweep, &parameters)?;
+    let space = Space::build(parameters, Vec::new())?;
+    let mut plan = Plan::new(sweep.name.as_deref().unwrap_or(name), folder, objectives, space);
+    plan.sampler.name = match sweep.method.as_str() {
+        "grid" => SamplerName::Grid,
+        "random" => SamplerName::Random,
+        "bayes" => SamplerName::Auto,
+        other => bail!("the method is `{other}`, expected grid, random or bayes"),
+    };
+    plan.limits.trials = sweep.run_cap;
+    plan.stopper = sweep.early_terminate.as_ref().map(stopper).transpose()?;
+    if let Work::Command { words: of_trial, .. } = &mut plan.trial {
+        *of_trial = words;
+    }
+    Ok(plan)
+}
+
+/// Parameters may be nested; their names are joined by points, as a run's configuration has them.
+fn flatten(
+    prefix: &str,
+    from: &BTreeMap<String, Json>,
+    into: &mut BTreeMap<String, Parameter>,
+) -> Result<()> {
+    for (name, description) in from {
+        let name = format!("{prefix}{name}");
+        if let Some(nested) = description.get("parameters") {
+            let nested = serde_json::from_value(nested.clone())
+                .with_context(|| format!("parameter `{name}`: `parameters` is no table"))?;
+            flatten(&format!("{name}."), &nested, into)?;
+        } else {
+            let domain = domain(description).with_context(|| format!("parameter `{name}`"))?;
+            into.insert(name, Parameter { domain, when: None });
+        }
+    }
+    Ok(())
+}
+
+fn domain(description: &Json) -> Result<Domain> {
+    let number = |key: &str| {
+        let value = description.get(key).and_then(Json::as_f64);
+        value.ok_or_else(|| anyhow!("has no number `{key}`"))
+    };
+    let whole = |key: &str| description.get(key).and_then(Json::as_i64);
+    let float = |log| Ok(Domain::Float { low: number("min")?, high: number("max")?, log, step: None });
+    let kind = match description.get("distribution").and_then(Json::as_str) {
+        Some(kind) => kind,
+        None if description.get("value").is_some() => "constant",
+        None if description.get("values").is_some() => "categorical",
+        None if whole("min").is_some() && whole("max").is_some() => "int_uniform",
+        None => "uniform",
+    };
+    if description.get("probabilities").is_some() {
+        bail!("its choices have probabilities, which no sampler here takes");
+    }
+    match kind {
+        "constant" => Ok(Domain::Fixed(plain(description.get("value").unwrap_or(&Json::Null))?)),
+        "categorical" => {
+            let values = description.get("values").and_then(Json::as_array);
+            let values = values.ok_or_else(|| anyhow!("has no list `values`"))?;
+            let options = values.iter().map(|value| Ok(plain(value)?.to_string())).collect::<Result<_>>()?;
+            Ok(Domain::Choice(options))
+        }
+        "int_uniform" => match (whole("min"), whole("max")) {
+            (Some(low), Some(high)) => Ok(Domain::int(low, high)),
+            _ => bail!("has no whole numbers `min` and `max`"),
+        },
+        "uniform" => float(false),
+        "q_uniform" => {
+            let step = description.get("q").and_then(Json::as_f64).unwrap_or(1.0);
+            Ok(Domain::Float { low: number("min")?, high: number("max")?, log: false, step: Some(step) })
+        }
+        // Its ends are exponents of e.
+        "log_uniform" => Ok(Domain::log_float(number("min")?.exp(), number("max")?.exp())),
+        "log_uniform_values" => float(true),
+        other => Err(anyhow!("its distribution is `{other}`"))
+            .hint("constant, categorical, int_uniform, uniform, q_uniform, log_uniform and log_uniform_values can be searched"),
+    }
+}
+
+fn plain(value: &Json) -> Result<Value> {
+    match value {
+        Json::String(text) => Ok(Value::Choice(text.clone())),
+        Json::Number(number) => Ok(match number.as_i64() {
+            Some(n) => Value::Int(n),
+            None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        }),
+        // As Python writes them.
+        Json::Bool(true) => Ok(Value::Choice("True".to_owned())),
+        Json::Bool(false) => Ok(Value::Choice("False".to_owned())),
+        Json::Null => Ok(Value::Choice("None".to_owned())),
+        other => bail!("{other} is neither a number nor a text"),
+    }
+}
+
+/// The command with our placeholders instead of the sweep's macros.
+fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Vec<String>> {
+    if sweep.program.is_none() && sweep.command.is_none() {
+        return Ok(Vec::new());
+    }
+    let default = ["${env}", "${interpreter}", "${program}", "${args}"].map(str::to_owned);
+    let mut words = Vec::new();
+    for word in sweep.command.as_deref().unwrap_or(&default) {
+        match word.as_str() {
+            "${env}" => words.push("/usr/bin/env".to_owned()),
+            "${interpreter}" => words.push("python".to_owned()),
+            "${program}" => {
+                words.push(sweep.program.clone().ok_or_else(|| anyhow!("the sweep has no `program`"))?);
+            }
+            "${args}" | "${args_no_boolean_flags}" => {
+                words.extend(parameters.keys().map(|name| format!("--{name}={{{name}}}")));
+            }
+            "${args_no_hyphens}" => words.extend(parameters.keys().map(|name| format!("{name}={{{name}}}"))),
+            "${args_json_file}" => words.push("{params}".to_owned()),
+            other if other.starts_with("${") && !other.starts_with("${envvar:") => {
+                bail!("the command has the macro {other}, which has no counterpart here");
+            }
+            other => words.push(other.to_owned()),
+        }
+    }
+    Ok(words)
+}
+
+fn stopper(early: &EarlyTerminate) -> Result<Stopper> {
+    if early.kind != "hyperband" {
+        bail!("early_terminate is `{}`, expected hyperband", early.kind);
+    }
+    let mut stopper = Stopper::of(StopperName::Hyperband);
+    stopper.min = early.min_iter.unwrap_or(1);
+    stopper.max = early.max_iter;
+    stopper.eta = early.eta.unwrap_or(3);
+    Ok(stopper)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SWEEP: &str = "
+program: train.py
+method: bayes
+metric: {name: val/acc, goal: maximize}
+run_cap: 20
+parameters:
+  lr: {distribution: log_uniform_values, min: 1e-5, max: 0.1}
+  decay: {distribution: log_uniform, min: -9.2, max: 0}
+  layers: {min: 1, max: 4}
+  drop: {min: 0.0, max: 0.5}
+  optimizer:
+    parameters:
+      name: {values: [sgd, adam]}
+  nesterov: {values: [true, false]}
+  epochs: {value: 10}
+early_terminate: {type: hyperband, min_iter: 2, eta: 4}
+";
+
+    #[test]
+    fn a_sweep_is_read_as_it_is_meant() {
+        let plan = read(SWEEP, "sweep", Path::new(".")).unwrap();
+        let domain = |name: &str| plan.space.domain(name).unwrap().clone();
+        assert_eq!(domain("lr"), Domain::log_float(1e-5, 0.1));
+        assert_eq!(domain("decay"), Domain::log_float((-9.2f64).exp(), 1.0));
+        assert_eq!(domain("layers"), Domain::int(1, 4));
+        assert_eq!(domain("drop"), Domain::float(0.0, 0.5));
+        assert_eq!(domain("optimizer.name"), Domain::choice(&["sgd", "adam"]));
+        assert_eq!(domain("nesterov"), Domain::choice(&["True", "False"]));
+        assert_eq!(domain("epochs"), Domain::Fixed(Value::Int(10)));
+        assert_eq!(plan.limits.trials, Some(20));
+        assert_eq!(plan.stopper.as_ref().map(|stopper| (stopper.min, stopper.eta)), Some((2, 4)));
+        let Work::Command { words, .. } = &plan.trial else { panic!("a command") };
+        assert_eq!(words[..3], ["/usr/bin/env", "python", "train.py"]);
+        assert!(words.contains(&"--optimizer.name={optimizer.name}".to_owned()), "{words:?}");
+        assert_eq!(plan.objectives.iter().next().unwrap().goal, Goal::Max);
+    }
+
+    #[test]
+    fn what_has_no_counterpart_is_named() {
+        let problem = |from: &str, to: &str| {
+            format!("{:#}", read(&SWEEP.replace(from, to), "sweep", Path::new(".")).unwrap_err())
+        };
+        assert_eq!(problem("log_uniform,", "normal,"), "parameter `decay`: its distribution is `normal`");
+        assert!(problem("method: bayes", "method: magic").contains("expected grid, random or bayes"));
+        assert!(problem("{value: 10}", "{value: [1]}").contains("neither a number nor a text"));
+        assert!(problem("metric: {name: val/acc, goal: maximize}", "").contains("no `metric`"));
+        assert!(problem("method: bayes", "method: [").contains("no sweep of Weights & Biases"));
+    }
+}

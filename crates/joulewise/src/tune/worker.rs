@@ -1,0 +1,285 @@
+//! A worker: asks the study for a trial, runs it, tells what came of it, until the search is over.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use joulewise_meter::{Method, Session, Snapshot};
+use joulewise_tune::storage::StorageError;
+use joulewise_tune::{Claim, Report, Sampler, SharedStudy, State, Stopper, Told, Trial, TrialId, Verdict};
+
+use super::plan::Plan;
+use super::trial::{Ran, Run};
+use super::workshop::Workshop;
+use crate::hint::Hint as _;
+use crate::task::Supervision;
+
+/// A study with whichever sampler its plan says.
+pub type Study = SharedStudy<Box<dyn Sampler + Send>>;
+
+/// Why a worker asks for no more trials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All trials are done, or the joules are spent.
+    Complete,
+    /// Its time is over.
+    Time,
+    /// The user has interrupted it.
+    Interrupted,
+}
+
+/// Runs trials of a study, one at a time.
+pub struct Worker<'a> {
+    /// What it is called in the study.
+    pub name: &'a str,
+    /// What the study is.
+    pub plan: &'a Plan,
+    /// Where the folders of the trials are.
+    pub trials: &'a Path,
+    /// Its meter, which sees only its own trials.
+    pub session: &'a Session,
+    /// Set when the user interrupts.
+    pub cancel: &'a AtomicBool,
+    /// Where trials tell of their spans.
+    pub spans: Option<&'a Path>,
+    /// When its time is over.
+    pub until: Option<Instant>,
+}
+
+/// Trials that fail, one after the other and before any has worked, until the study is given up.
+const HOPELESS: usize = 3;
+/// How often a worker without work looks whether others lost a trial.
+const WAIT: Duration = Duration::from_millis(250);
+
+impl Worker<'_> {
+    /// Works until the search is over. `each` is shown the study after every trial of this worker.
+    pub fn run(
+        &self,
+        study: &Mutex<Study>,
+        stopper: Option<Box<dyn Stopper + Send>>,
+        each: &mut dyn FnMut(&Study, TrialId),
+    ) -> Result<Ended> {
+        let mut judge = Judge::new(stopper);
+        let mut workshop = Workshop::of(self.plan)?;
+        let mut overhead = Overhead::new(self.session);
+        let ended = self.trials(study, &mut workshop, &mut judge, &mut overhead, each);
+        let (energy_j, cpu_s) = overhead.read(self.session);
+        let of = |what: &str| format!("overhead_{what}/{}", self.name);
+        let notes = [(of("j"), format!("{energy_j:.6}")), (of("cpu_s"), format!("{cpu_s:.6}"))];
+        lock(study).note(None, &notes.each_ref().map(|(key, value)| (key.as_str(), value.as_str())))?;
+        ended
+    }
+
+    fn trials(
+        &self,
+        study: &Mutex<Study>,
+        workshop: &mut Workshop,
+        judge: &mut Judge,
+        overhead: &mut Overhead,
+        each: &mut dyn FnMut(&Study, TrialId),
+    ) -> Result<Ended> {
+        workshop.prepare()?;
+        loop {
+            if self.cancel.load(Ordering::Relaxed) {
+                return Ok(Ended::Interrupted);
+            }
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(Ended::Time);
+            }
+            let claim = lock(study).ask(self.name)?;
+            let Some(claim) = claim else {
+                if lock(study).running() == 0 {
+                    return Ok(Ended::Complete);
+                }
+                thread::sleep(WAIT);
+                continue;
+            };
+            let ran = self.evaluate(study, &claim, workshop, judge)?;
+            overhead.exclude(&ran);
+            let is_lost = matches!(ran.state, State::Lost { .. });
+            tell(study, &claim, ran)?;
+            let study = lock(study);
+            each(&study, claim.id);
+            if is_lost && self.cancel.load(Ordering::Relaxed) {
+                return Ok(Ended::Interrupted);
+            }
+            hopeless(&study)?;
+        }
+    }
+
+    fn evaluate(
+        &self,
+        study: &Mutex<Study>,
+        claim: &Claim,
+        workshop: &mut Workshop,
+        judge: &mut Judge,
+    ) -> Result<Ran> {
+        let folder = self.folder(claim.id);
+        let run = Run {
+            number: claim.id.0,
+            point: &claim.point,
+            seed: self.plan.seed.wrapping_add(claim.id.0),
+            folder: &folder,
+            objectives: &self.plan.objectives,
+            session: self.session,
+        };
+        let lease = Duration::from_secs_f64(lock(study).definition().lease_s / 3.0);
+        let has_ended = AtomicBool::new(false);
+        let mut failure: Option<StorageError> = None;
+        let ran = thread::scope(|scope| {
+            let renewing = scope.spawn(|| {
+                while !has_ended.load(Ordering::Relaxed) {
+                    thread::park_timeout(lease);
+                    if !has_ended.load(Ordering::Relaxed) {
+                        // A storage that is busy for once may answer the next time: two more fit into the lease.
+                        let _ = lock(study).renew(claim);
+                    }
+                }
+            });
+            let ran = run.run(
+                workshop,
+                &mut |report| match reported(&mut lock(study), claim, report, judge) {
+                    Ok(verdict) => verdict,
+                    Err(error) => {
+                        failure = Some(error);
+                        Verdict::Stop
+                    }
+                },
+                Supervision { cancel: self.cancel, spans: self.spans },
+            );
+            has_ended.store(true, Ordering::Relaxed);
+            renewing.thread().unpark();
+            ran
+        });
+        match failure {
+            Some(failure) => Err(failure.into()),
+            None => ran,
+        }
+    }
+
+    fn folder(&self, id: TrialId) -> PathBuf {
+        self.trials.join(id.0.to_string())
+    }
+}
+
+/// Tells the study what came of a trial.
+fn tell(study: &Mutex<Study>, claim: &Claim, ran: Ran) -> Result<()> {
+    let mut study = lock(study);
+    let number = |x: f64| format!("{x:.6}");
+    let method = match ran.energy.method {
+        Method::Measured => "measured",
+        Method::Modelled => "modelled",
+    };
+    let (low, high) = (number(ran.energy.low), number(ran.energy.high));
+    let (wall_s, cpu_s) = (number(ran.wall_s), number(ran.cpu_s));
+    let mut notes = vec![
+        ("energy_low_j", low.as_str()),
+        ("energy_high_j", high.as_str()),
+        ("energy_method", method),
+        ("time_s", wall_s.as_str()),
+        ("cpu_s", cpu_s.as_str()),
+    ];
+    notes.extend(ran.reason.as_deref().map(|reason| ("reason", reason)));
+    study.note(Some(claim.id), &notes)?;
+    // A result that comes too late is kept apart; the worker goes on.
+    let (Told::Accepted | Told::Orphan) = study.tell(claim, ran.state)?;
+    Ok(())
+}
+
+/// Keeps what a trial reports, and says whether it is worth going on with.
+fn reported(
+    study: &mut Study,
+    claim: &Claim,
+    report: &Report,
+    judge: &mut Judge,
+) -> Result<Verdict, StorageError> {
+    if study.report(claim, report)? == Told::Orphan {
+        return Ok(Verdict::Stop);
+    }
+    judge.follow(study.trials(), claim.id);
+    Ok(judge.verdict(claim.id, report))
+}
+
+/// An error once so many trials have failed that the next will not fare better.
+fn hopeless(study: &Study) -> Result<()> {
+    let ended = || study.trials().iter().filter(|trial| trial.state != State::Running);
+    let has_failed = |trial: &Trial| matches!(trial.state, State::Failed { .. });
+    if ended().count() < HOPELESS || !ended().all(has_failed) {
+        return Ok(());
+    }
+    let reason = ended().filter_map(|trial| study.record(trial.id)?.notes.get("reason")).next_back();
+    let reason = reason.map_or("no reason is known", String::as_str);
+    Err(anyhow!("the first {} trials all failed: {reason}", ended().count()))
+        .hint("run the command by hand with the parameters of a trial; its output.log is in the folder of the trial")
+}
+
+/// What a worker uses beside its trials.
+struct Overhead {
+    start: Snapshot,
+    trials_j: f64,
+    trials_cpu_s: f64,
+}
+
+impl Overhead {
+    fn new(session: &Session) -> Self {
+        Self { start: session.reading(), trials_j: 0.0, trials_cpu_s: 0.0 }
+    }
+
+    fn exclude(&mut self, ran: &Ran) {
+        self.trials_j += ran.energy.value;
+        self.trials_cpu_s += ran.cpu_s;
+    }
+
+    /// Joules and seconds of CPU time.
+    fn read(&self, session: &Session) -> (f64, f64) {
+        let now = session.reading();
+        let cpu_s = now.cpu_s - self.start.cpu_s;
+        let all_j = now.energy.value - self.start.energy.value;
+        let own_cpu_s = (cpu_s - self.trials_cpu_s).max(0.0);
+        // A counter sees the whole machine: the part of it is that of the CPU time.
+        let own_j = if session.has_counter() {
+            all_j * if cpu_s > 0.0 { own_cpu_s / cpu_s } else { 0.0 }
+        } else {
+            (all_j - self.trials_j).max(0.0)
+        };
+        (own_j, own_cpu_s)
+    }
+}
+
+/// A stopper that is told what all trials report, those of other workers included.
+struct Judge {
+    stopper: Option<Box<dyn Stopper + Send>>,
+    /// How many reports of each trial it knows.
+    seen: BTreeMap<TrialId, usize>,
+}
+
+impl Judge {
+    fn new(stopper: Option<Box<dyn Stopper + Send>>) -> Self {
+        Self { stopper, seen: BTreeMap::new() }
+    }
+
+    /// Tells the stopper what is new of all trials but `own`.
+    fn follow(&mut self, trials: &[Trial], own: TrialId) {
+        let Some(stopper) = &mut self.stopper else { return };
+        for trial in trials.iter().filter(|trial| trial.id != own) {
+            let seen = self.seen.entry(trial.id).or_default();
+            for report in &trial.curve[(*seen).min(trial.curve.len())..] {
+                stopper.report(trial.id, report);
+            }
+            *seen = trial.curve.len();
+        }
+    }
+
+    fn verdict(&mut self, own: TrialId, report: &Report) -> Verdict {
+        *self.seen.entry(own).or_default() += 1;
+        self.stopper.as_mut().map_or(Verdict::Continue, |stopper| stopper.report(own, report))
+    }
+}
+
+fn lock(study: &Mutex<Study>) -> MutexGuard<'_, Study> {
+    study.lock().unwrap_or_else(PoisonError::into_inner)
+}
