@@ -25,8 +25,10 @@
 
 mod direction;
 mod domain;
+pub mod export;
 mod expression;
 mod front;
+pub mod import;
 mod number;
 mod objective;
 mod point;

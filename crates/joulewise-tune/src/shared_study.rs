@@ -195,8 +195,8 @@ impl<S: Sampler> SharedStudy<S> {
         self.fold.running
     }
 
-    /// How many points wait for a worker: those of the caller's choice, and those of lost trials.
-    pub fn waiting(&self) -> usize {
+    /// The points that wait for a worker: those of the caller's choice, and those of lost trials.
+    pub fn waiting(&self) -> impl ExactSizeIterator<Item = &Point> {
         self.fold.waiting()
     }
 

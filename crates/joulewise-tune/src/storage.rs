@@ -16,6 +16,7 @@ pub use definition::Definition;
 pub use error::{StorageError, StorageErrorKind};
 pub use event::{Entry, Event, Origin};
 pub use memory::Memory;
+pub(crate) use sqlite::Failure;
 pub use sqlite::Sqlite;
 
 use crate::trial::TrialId;

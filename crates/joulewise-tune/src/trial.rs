@@ -82,6 +82,19 @@ impl Report {
     }
 }
 
+impl State {
+    /// Its name: `running`, `done`, `stopped`, `failed` or `lost`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done(_) => "done",
+            Self::Stopped(_) => "stopped",
+            Self::Failed { .. } => "failed",
+            Self::Lost { .. } => "lost",
+        }
+    }
+}
+
 impl Outcome {
     /// Of a study with one objective.
     pub fn of(value: f64, cost: f64) -> Self {

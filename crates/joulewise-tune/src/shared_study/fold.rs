@@ -48,8 +48,8 @@ impl<S: Sampler> Fold<S> {
         self.records.get(id.0 as usize)
     }
 
-    pub(super) fn waiting(&self) -> usize {
-        self.queue.len()
+    pub(super) fn waiting(&self) -> impl ExactSizeIterator<Item = &Point> {
+        self.queue.iter().map(|(point, _)| point)
     }
 
     pub(super) fn apply_all(&mut self, events: Vec<Event>) -> Result<(), StorageError> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{Definition, Journal, Storage, StorageError, StorageErrorKind};
-use failure::Failure;
+pub(crate) use failure::Failure;
 use journal::Log;
 
 /// For how long a process waits until others have written.

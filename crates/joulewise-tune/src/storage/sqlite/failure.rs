@@ -9,17 +9,17 @@ use crate::storage::{StorageError, StorageErrorKind};
 
 /// Makes errors about one file.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     path: PathBuf,
 }
 
 impl Failure {
-    pub(super) fn of(path: &Path) -> Self {
+    pub(crate) fn of(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
     /// For what went wrong while `doing` something with the file.
-    pub(super) fn to(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StorageError + '_ {
+    pub(crate) fn to(&self, doing: &'static str) -> impl Fn(rusqlite::Error) -> StorageError + '_ {
         move |error| self.error(doing, error)
     }
 
@@ -43,12 +43,16 @@ impl Failure {
         StorageError::new(kind, format!("{}: {problem}", self.path.display())).because(error)
     }
 
-    pub(super) fn of_io(&self, doing: &str, error: io::Error) -> StorageError {
+    pub(crate) fn of_io(&self, doing: &str, error: io::Error) -> StorageError {
         StorageError::new(StorageErrorKind::Io, format!("{}: cannot {doing} it", self.path.display()))
             .because(error)
     }
 
-    pub(super) fn damaged(&self, problem: &str) -> StorageError {
-        StorageError::new(StorageErrorKind::Corrupt, format!("{}: {problem}", self.path.display()))
+    pub(crate) fn damaged(&self, problem: &str) -> StorageError {
+        self.problem(StorageErrorKind::Corrupt, problem)
+    }
+
+    pub(crate) fn problem(&self, kind: StorageErrorKind, problem: &str) -> StorageError {
+        StorageError::new(kind, format!("{}: {problem}", self.path.display()))
     }
 }

@@ -1,0 +1,30 @@
+//! Studies of other tools.
+
+mod optuna;
+
+pub use optuna::optuna;
+
+use crate::storage::{Definition, Entry, Journal, Storage, StorageError};
+
+/// A study of another tool, as far as it can be told in our words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// Its name there.
+    pub name: String,
+    /// What it is here. Its sampler is `auto` and its seed 0, for the other tool does not tell.
+    pub definition: Definition,
+    /// What happened in it.
+    pub entries: Vec<Entry>,
+    /// What got lost on the way or was guessed, a sentence each.
+    pub caveats: Vec<String>,
+}
+
+impl Imported {
+    /// Writes it as a study called `name`, which must be free.
+    pub fn save(self, name: &str, storage: &mut dyn Storage) -> Result<Box<dyn Journal>, StorageError> {
+        let mut journal = storage.create(name, &self.definition)?;
+        let entries = &mut Some(self.entries);
+        journal.append(0, &mut |_| Ok(entries.take().unwrap_or_default()))?;
+        Ok(journal)
+    }
+}

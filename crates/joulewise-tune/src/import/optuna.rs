@@ -1,0 +1,238 @@
+//! Studies of Optuna, from the tables of its SQLite files.
+
+mod distribution;
+mod inference;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::Imported;
+use crate::domain::{Domain, Value};
+use crate::objective::{Goal, Objective, Objectives};
+use crate::point::Point;
+use crate::space::Space;
+use crate::storage::{Definition, Entry, Origin, StorageError, StorageErrorKind};
+use crate::trial::{Outcome, Report, State, TrialId};
+use distribution::Distribution;
+use tables::{Row, Tables};
+
+/// Optuna's prefix of a trial's constraints, which are kept where they are at most 0.
+const CONSTRAINT: &str = "constraints:";
+
+/// The studies of the SQLite file of Optuna at `path`, which is only read.
+///
+/// The cost of a trial is its user attribute `cost`, or one called `cost_attribute`, where it is a number; else it
+/// is how long the trial took, in seconds. Trials that ran while the file was read count as failed. Ranges that
+/// differ between trials are united. A parameter that only some trials have gets a condition, where a choice tells
+/// them apart.
+pub fn optuna(path: &Path, cost_attribute: Option<&str>) -> Result<Vec<Imported>, StorageError> {
+    let tables = Tables::open(path)?;
+    let studies = tables.studies()?;
+    let import = |(id, name): (i64, String)| {
+        let rows = tables.trials(id)?;
+        let study = Study {
+            directions: tables.directions(id)?,
+            attributes: tables.study_attributes(id, "user")?,
+            system: tables.study_attributes(id, "system")?,
+            rows,
+            cost_attribute: cost_attribute.unwrap_or("cost"),
+        };
+        study
+            .imported(name)
+            .map_err(|(kind, problem)| StorageError::new(kind, format!("{}: {problem}", path.display())))
+    };
+    studies.into_iter().map(import).collect()
+}
+
+/// What the tables say of one study.
+struct Study<'a> {
+    directions: Vec<String>,
+    attributes: BTreeMap<String, String>,
+    system: BTreeMap<String, String>,
+    rows: Vec<Row>,
+    cost_attribute: &'a str,
+}
+
+type Problem = (StorageErrorKind, String);
+
+impl Study<'_> {
+    fn imported(self, name: String) -> Result<Imported, Problem> {
+        let mut caveats = Vec::new();
+        let parameters = self.parameters()?;
+        let domains: BTreeMap<String, Domain> =
+            parameters.iter().map(|(name, distribution)| (name.clone(), distribution.domain())).collect();
+        let points = self.rows.iter().map(|row| point(row, &parameters)).collect::<Result<Vec<_>, _>>()?;
+        let space = space(&domains, &points, &mut caveats)?;
+        let constraints: BTreeSet<&str> = self
+            .rows
+            .iter()
+            .flat_map(|row| row.system.keys())
+            .filter_map(|k| k.strip_prefix(CONSTRAINT))
+            .collect();
+        let objectives = self.objectives(&constraints)?;
+
+        let note = |trial, (key, value): (&String, &String)| Entry::Noted {
+            trial,
+            key: key.clone(),
+            value: plain(value),
+        };
+        let mut entries: Vec<Entry> = self.attributes.iter().map(|pair| note(None, pair)).collect();
+        let begun = || self.rows.iter().zip(points).filter(|(row, _)| row.state != "WAITING");
+        let mut running = 0;
+        for (number, (row, point)) in (0..).zip(begun()) {
+            let trial = TrialId(number);
+            entries.push(Entry::Asked { trial, point, worker: "optuna".to_owned(), origin: Origin::Import });
+            entries.extend(row.attributes.iter().map(|pair| note(Some(trial), pair)));
+            let values = |first: f64| {
+                let others = objectives.iter().skip(1).map(|_| f64::NAN);
+                std::iter::once(first).chain(others).collect()
+            };
+            entries.extend(row.curve.iter().map(|&(step, value)| Entry::Reported {
+                trial,
+                report: Report { step, values: values(value), cost: f64::NAN },
+            }));
+            running += usize::from(row.state == "RUNNING");
+            let state = self.state(row, &objectives, &constraints);
+            entries.push(Entry::Ended { trial, state });
+        }
+        if running > 0 {
+            caveats.push(format!("{running} trials ran while the file was read; they count as failed"));
+        }
+        let mut left_out = 0;
+        for row in self.rows.iter().filter(|row| row.state == "WAITING") {
+            match waiting(row, &parameters).filter(|point| space.contains(point)) {
+                Some(point) => entries.push(Entry::Queued { point }),
+                None => left_out += 1,
+            }
+        }
+        if left_out > 0 {
+            caveats.push(format!("{left_out} trials that wait are left out: they do not say all of a point"));
+        }
+        let definition = Definition::new(space, objectives, 0, "auto");
+        Ok(Imported { name, definition, entries, caveats })
+    }
+
+    /// The distribution of each parameter, those of all trials united.
+    fn parameters(&self) -> Result<BTreeMap<String, Distribution>, Problem> {
+        let mut parameters: BTreeMap<String, Distribution> = BTreeMap::new();
+        for (name, _, text) in self.rows.iter().flat_map(|row| &row.parameters) {
+            let distribution: Distribution = text.parse().map_err(|problem| {
+                (StorageErrorKind::Corrupt, format!("the distribution of parameter `{name}` {problem}"))
+            })?;
+            match parameters.get_mut(name) {
+                None => drop(parameters.insert(name.clone(), distribution)),
+                Some(known) => known.unite(&distribution).map_err(|()| {
+                    let problem = format!("parameter `{name}` is of different kinds in different trials");
+                    (StorageErrorKind::Refused, problem)
+                })?,
+            }
+        }
+        Ok(parameters)
+    }
+
+    fn objectives(&self, constraints: &BTreeSet<&str>) -> Result<Objectives, Problem> {
+        let names: Vec<String> = self
+            .system
+            .get("study:metric_names")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        let default =
+            |i: usize| if self.directions.len() == 1 { "value".to_owned() } else { format!("value_{i}") };
+        let optimised = self.directions.iter().enumerate().map(|(i, direction)| Objective {
+            metric: names.get(i).cloned().unwrap_or_else(|| default(i)),
+            goal: if direction == "MAXIMIZE" { Goal::Max } else { Goal::Min },
+        });
+        let bounds =
+            constraints.iter().map(|name| Objective { metric: (*name).to_owned(), goal: Goal::AtMost(0.0) });
+        Objectives::new(optimised.chain(bounds).collect())
+            .map_err(|error| (StorageErrorKind::Refused, error.to_string()))
+    }
+
+    fn state(&self, row: &Row, objectives: &Objectives, constraints: &BTreeSet<&str>) -> State {
+        let attribute = row.attributes.get(self.cost_attribute).and_then(|text| text.parse().ok());
+        let cost = attribute.unwrap_or(row.seconds.unwrap_or(0.0));
+        let value = |i: usize| row.values.get(&i).copied();
+        // Optuna keeps no value of a trial that was stopped before it could tell one.
+        let last = || row.curve.iter().rev().map(|&(_, value)| value).find(|value| value.is_finite());
+        let optimised = (0..self.directions.len())
+            .map(|i| value(i).or_else(|| last().filter(|_| i == 0)).unwrap_or(f64::NAN));
+        let bounds = constraints.iter().map(|name| {
+            let text = row.system.get(&format!("{CONSTRAINT}{name}"));
+            text.and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+        });
+        let values: Vec<f64> = optimised.chain(bounds).collect();
+        match row.state.as_str() {
+            "COMPLETE" if objectives.are_finite(&values) => State::Done(Outcome { values, cost }),
+            "PRUNED" if objectives.are_finite(&values) => State::Stopped(Outcome { values, cost }),
+            _ => State::Failed { cost },
+        }
+    }
+}
+
+fn point(row: &Row, parameters: &BTreeMap<String, Distribution>) -> Result<Point, Problem> {
+    let values = row.parameters.iter().map(|(name, number, text)| {
+        // A choice is the number of an option in the list of its own trial.
+        let value = match text.parse::<Distribution>() {
+            Ok(own @ Distribution::Choice(_)) => own.value(*number),
+            _ => parameters[name].value(*number),
+        };
+        let problem = || format!("parameter `{name}` of trial {} is none of its choices", row.number);
+        Ok((name.clone(), value.ok_or_else(|| (StorageErrorKind::Corrupt, problem()))?))
+    });
+    values.collect()
+}
+
+/// The point that a trial of Optuna's queue asks for.
+fn waiting(row: &Row, parameters: &BTreeMap<String, Distribution>) -> Option<Point> {
+    let fixed: BTreeMap<String, Json> = serde_json::from_str(row.system.get("fixed_params")?).ok()?;
+    let value = |(name, json): (String, Json)| {
+        let value = match parameters.get(&name)?.domain() {
+            Domain::Choice(_) => Value::Choice(distribution::name_of(&json)),
+            Domain::Int { .. } => Value::Int(json.as_f64()? as i64),
+            _ => Value::Float(json.as_f64()?),
+        };
+        Some((name, value))
+    };
+    fixed.into_iter().map(value).collect()
+}
+
+/// The space of these domains, with conditions where they can be inferred.
+fn space(
+    domains: &BTreeMap<String, Domain>,
+    points: &[Point],
+    caveats: &mut Vec<String>,
+) -> Result<Space, Problem> {
+    let mut space = Space::new();
+    for (name, domain) in domains {
+        space = space
+            .with(name, domain.clone())
+            .map_err(|error| (StorageErrorKind::Refused, error.to_string()))?;
+    }
+    let complete: Vec<&Point> = points.iter().filter(|point| point.values().len() > 0).collect();
+    for name in domains.keys() {
+        if complete.iter().all(|point| point.get(name).is_some()) {
+            continue;
+        }
+        let condition = inference::condition(name, domains, &complete);
+        let conditional =
+            condition.and_then(|condition| space.clone().when(name, &condition).ok().zip(Some(condition)));
+        match conditional {
+            Some((conditional, condition)) => {
+                caveats
+                    .push(format!("`{name}` was there where {condition}; this is taken for its condition"));
+                space = conditional;
+            }
+            None => caveats
+                .push(format!("`{name}` was there in some trials only, and no condition tells in which")),
+        }
+    }
+    Ok(space)
+}
+
+/// The text in a JSON string, or other JSON as it is.
+fn plain(json: &str) -> String {
+    serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
+}
