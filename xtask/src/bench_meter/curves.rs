@@ -68,9 +68,10 @@ fn at_once(meters: &[Ready<'_>], curve: &Curve) -> Result<Vec<Trial>> {
 pub(crate) fn section(trials: &[Trial]) -> String {
     let mut page = String::from(
         "## Joules of a command\n\nErrors against the truth while the command ran (`sleep`): the median of the rounds, and in \
-         brackets the worst. CodeCarbon reads once a second, its shortest interval; it counts packages by the counters and \
-         adds a guess for memory. EnergiBridge counts the first package alone. Therefore two figures: that for the packages \
-         against the packages alone (of C7 both), and the total against all that the curve counts.\n\n",
+         brackets the worst. The total is held against all that the curve counts, and where a meter's figure for the packages \
+         has another error, that against the packages alone. CodeCarbon reads once a second, its shortest interval, and adds a \
+         guess for memory. EnergiBridge counts the first package. Alumet sums nothing: all rows of its table are added, among \
+         them those that it takes after the command has ended. –: no sum was printed, or the meter does not run here.\n\n",
     );
     let mut meters: Vec<&str> = Vec::new();
     for trial in trials {

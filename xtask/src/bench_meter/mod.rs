@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Rounds in which the meters take turns; medians are reported.
     #[arg(long, default_value_t = 10)]
     rounds: usize,
+    /// Measure nothing: write the page anew from what is kept of this day.
+    #[arg(long, conflicts_with = "parts")]
+    page: bool,
     /// The program of EnergiBridge, to be compared as well.
     #[arg(long)]
     energibridge: Option<PathBuf>,
@@ -119,10 +122,12 @@ impl Bench {
 /// Runs the parts, keeps their raw data, and writes the page from what is kept of this day.
 pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(options.rounds > 0, "--rounds must be at least 1");
-    let bench = Bench::prepare(options)?;
-    for part in Part::value_variants() {
-        if options.parts.is_empty() || options.parts.contains(part) {
-            raw::keep(&part.name(), &part.measure(&bench, options.rounds)?)?;
+    if !options.page {
+        let bench = Bench::prepare(options)?;
+        for part in Part::value_variants() {
+            if options.parts.is_empty() || options.parts.contains(part) {
+                raw::keep(&part.name(), &part.measure(&bench, options.rounds)?)?;
+            }
         }
     }
     let mut page = String::from(
