@@ -149,6 +149,7 @@ impl Plan {
                 .hint("write them into its file, as in `[parameters]` and `lr = { low = 1e-5, high = 0.1, log = true }`");
         }
         Workshop::of(&self)?;
+        self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
         let limits = &mut self.limits;
         if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {
             limits.trials = Some(match self.sampler.name {

@@ -1,6 +1,6 @@
 //! The samplers by the names that users know.
 
-use joulewise_tune::samplers::Random;
+use joulewise_tune::samplers::{Grid, LinearRandom, Random, Sobol};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
@@ -42,9 +42,17 @@ pub enum SamplerName {
     Paper,
 }
 
+/// Values per continuous parameter of a grid.
+const LEVELS: u32 = 5;
+
 impl Sampler {
     /// The sampler for the space and the objectives of `plan`.
     pub fn build(&self, _plan: &Plan) -> Box<dyn joulewise_tune::Sampler + Send> {
-        Box::new(Random)
+        match self.name {
+            SamplerName::Grid => Box::new(Grid::new(u64::from(self.levels.unwrap_or(LEVELS)))),
+            SamplerName::LinearRandom => Box::new(LinearRandom),
+            SamplerName::Sobol => Box::new(Sobol),
+            _ => Box::new(Random),
+        }
     }
 }

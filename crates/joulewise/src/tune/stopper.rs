@@ -1,9 +1,13 @@
 //! The stoppers by the names that users know.
 
-use joulewise_tune::stoppers::Patience;
+use anyhow::{Result, anyhow};
+use joulewise_tune::stoppers::{
+    Extrapolation, Hyperband, ParetoHalving, Patience, Percentile, Resource, SuccessiveHalving, Thrift,
+};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use crate::hint::Hint as _;
 
 /// When a trial is not worth going on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +27,7 @@ pub struct Stopper {
     /// One in so many goes on from a rung.
     #[serde(default = "three")]
     pub eta: u64,
-    /// The percentile below which a trial ends; 50 is the median.
+    /// The percentage of trials that are ahead of a trial when it ends; 50 is the median.
     #[serde(default = "half")]
     pub percentile: f64,
     /// Steps without a gain after which a trial ends.
@@ -47,6 +51,8 @@ pub enum StopperName {
     Patience,
     /// The curve, continued, will not reach the best.
     Extrapolation,
+    /// Twice the joules of what another trial needed to be as good.
+    Thrift,
 }
 
 /// What a stopper counts.
@@ -85,9 +91,40 @@ impl Stopper {
     }
 
     /// The stopper for the objectives of `plan`.
-    pub fn build(&self, plan: &Plan) -> Box<dyn joulewise_tune::Stopper + Send> {
-        let direction =
-            plan.objectives.iter().find_map(|objective| objective.goal.direction()).unwrap_or_default();
-        Box::new(Patience::new(direction, self.patience, 0.0))
+    ///
+    /// Fails where its rungs or its forecast need to know how long a trial is at most.
+    pub fn build(&self, plan: &Plan) -> Result<Box<dyn joulewise_tune::Stopper + Send>> {
+        let first = plan.objectives.iter().next().and_then(|objective| objective.goal.direction());
+        let direction = first
+            .ok_or_else(|| anyhow!("a stopper goes by the first objective, which is a bound"))
+            .hint("write what is to be maximised or minimised first")?;
+        let resource = match self.unit {
+            Unit::Epochs => Resource::Steps,
+            Unit::Joules => Resource::Cost,
+        };
+        let max = || {
+            self.max
+                .ok_or_else(|| anyhow!("the stopper does not know how long a trial is"))
+                .hint("write its last step, as in stopper = { name = \"asha\", max = 27 }")
+        };
+        let (eta, min) = (self.eta, self.min as f64);
+        Ok(match self.name {
+            StopperName::Percentile => {
+                Box::new(Percentile::new(direction, self.percentile / 100.0).warm_up(self.min))
+            }
+            StopperName::Median => Box::new(Percentile::median(direction).warm_up(self.min)),
+            StopperName::Asha if plan.objectives.optimised() > 1 => {
+                Box::new(ParetoHalving::in_resource(&plan.objectives, resource, eta, min, max()? as f64))
+            }
+            StopperName::Asha => {
+                Box::new(SuccessiveHalving::in_resource(direction, resource, eta, min, max()? as f64))
+            }
+            StopperName::Hyperband => {
+                Box::new(Hyperband::in_resource(direction, resource, eta, min, max()? as f64))
+            }
+            StopperName::Patience => Box::new(Patience::new(direction, self.patience, 0.0)),
+            StopperName::Extrapolation => Box::new(Extrapolation::new(direction, max()?)),
+            StopperName::Thrift => Box::new(Thrift::new(direction, 2.0)),
+        })
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn work(
         spans: spans.as_ref().map(SpanListener::path),
         until: plan.limits.wall_s.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds)),
     };
-    worker.run(study, plan.stopper.as_ref().map(|stopper| stopper.build(plan)), each)
+    worker.run(study, plan.stopper.as_ref().map(|stopper| stopper.build(plan)).transpose()?, each)
 }
 
 /// Starts a worker in a process of its own. It is not in the group of the terminal: who interrupts it is this process.
