@@ -39,6 +39,15 @@ pub struct Plan {
     pub noisy: bool,
 }
 
+/// What is needed of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// That its trials can be run here.
+    Work,
+    /// That it can be searched; somebody else evaluates the trials.
+    Space,
+}
+
 /// What a trial runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -133,7 +142,26 @@ impl Plan {
     }
 
     /// Fills in what nobody said, and refuses what cannot be run.
-    pub fn finish(mut self) -> Result<Self> {
+    pub fn finish(mut self, needs: Needs) -> Result<Self> {
+        if needs == Needs::Work {
+            self.check_work()?;
+        }
+        if self.space.parameters().next().is_none() {
+            return Err(anyhow!("the study has no parameters"))
+                .hint("write them into its file, as in `[parameters]` and `lr = { low = 1e-5, high = 0.1, log = true }`");
+        }
+        self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
+        let limits = &mut self.limits;
+        if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {
+            limits.trials = Some(match self.sampler.name {
+                SamplerName::Grid => u64::MAX,
+                _ => TRIALS,
+            });
+        }
+        Ok(self)
+    }
+
+    fn check_work(&mut self) -> Result<()> {
         if let Work::Command { words, folder, .. } = &mut self.trial {
             if words.is_empty() {
                 return Err(anyhow!("the study says nothing that a trial could run")).hint(
@@ -144,20 +172,7 @@ impl Plan {
                 .canonicalize()
                 .with_context(|| format!("cannot open the folder {}", folder.display()))?;
         }
-        if self.space.parameters().next().is_none() {
-            return Err(anyhow!("the study has no parameters"))
-                .hint("write them into its file, as in `[parameters]` and `lr = { low = 1e-5, high = 0.1, log = true }`");
-        }
-        Workshop::of(&self)?;
-        self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
-        let limits = &mut self.limits;
-        if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {
-            limits.trials = Some(match self.sampler.name {
-                SamplerName::Grid => u64::MAX,
-                _ => TRIALS,
-            });
-        }
-        Ok(self)
+        Workshop::of(self).map(|_| ())
     }
 }
 

@@ -22,7 +22,6 @@ pub struct Tune {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Run(Box<run::Run>),
-    #[command(hide = true)]
     Worker(worker::Worker),
     Ask(ask::Ask),
     Tell(tell::Tell),

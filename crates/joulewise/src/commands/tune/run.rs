@@ -17,7 +17,7 @@ use super::show;
 use crate::interrupt;
 use crate::tune::live::Live;
 use crate::tune::objective;
-use crate::tune::plan::Plan;
+use crate::tune::plan::{Needs, Plan};
 use crate::tune::sampler::SamplerName;
 use crate::tune::worker::{Ended, Study};
 use crate::{exit, hint::Hint as _};
@@ -122,7 +122,7 @@ impl Run {
         if !self.command.is_empty() {
             plan.run(&self.command);
         }
-        plan.finish().with_context(|| self.file.display().to_string())
+        plan.finish(Needs::Work).with_context(|| self.file.display().to_string())
     }
 
     /// Runs the trials in processes of their own, so that each is metered apart, and shows what they do.
@@ -184,7 +184,7 @@ impl Run {
 }
 
 /// The study of the plan: a new one, or the one that is there if it is the same.
-fn begin(storage: &mut Sqlite, plan: &Plan) -> Result<Box<dyn joulewise_tune::storage::Journal>> {
+pub(super) fn begin(storage: &mut Sqlite, plan: &Plan) -> Result<Box<dyn joulewise_tune::storage::Journal>> {
     match storage.create(&plan.name, &plan.definition()?) {
         Err(error) if error.kind() == StorageErrorKind::Taken => {}
         created => return Ok(created?),

@@ -17,16 +17,16 @@ use crate::task::listen;
 use crate::tune::plan::Plan;
 use crate::tune::worker::{self, Ended, Study};
 
-/// Run trials of a study that is there.
+/// Run trials of a study that is there, beside the other processes that do
 #[derive(Debug, clap::Args)]
 pub(super) struct Worker {
     #[command(flatten)]
     study: Named,
     /// Its number among the workers of a command
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, hide = true)]
     index: u32,
     /// The limits of the search, as JSON
-    #[arg(long)]
+    #[arg(long, hide = true)]
     limits: Option<String>,
 }
 

@@ -1,0 +1,270 @@
+//! `joulewise tune`, seen from outside.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::text;
+
+/// A training of five epochs in a shell: accuracy depends on the parameters, and diverges for one of them.
+const TRAIN: &str = r#"
+if [ "$1" = diverge ]; then echo '{"epoch": 1, "accuracy": NaN}'; sleep 30; fi
+i=0
+while [ $i -lt 5 ]; do
+    i=$((i+1))
+    echo "{\"epoch\": $i, \"accuracy\": 0.$i$2}"
+    [ -n "$SLOW" ] && sleep 0.05
+done
+exit 0
+"#;
+
+const STUDY: &str = r#"
+command = "sh train.sh {kind} {digit} --only={extra}"
+objectives = ["max accuracy", "min energy_j"]
+trials = 6
+
+[parameters]
+kind = ["plain", "deep"]
+digit = { low = 0, high = 9 }
+extra = { values = ["a", "b"], when = "kind == deep" }
+"#;
+
+fn folder(study: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("train.sh"), TRAIN).unwrap();
+    fs::write(folder.path().join("s.toml"), study).unwrap();
+    folder
+}
+
+fn tune(folder: &Path, arguments: &[&str]) -> Output {
+    support::joulewise(folder, &[&["tune"], arguments].concat())
+}
+
+fn json(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn refused(study: &str, arguments: &[&str]) -> String {
+    let folder = folder(study);
+    let output = tune(folder.path(), &[&["run", "s.toml"], arguments].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(!folder.path().join("runs").exists(), "something was left behind");
+    text(&output.stderr).to_owned()
+}
+
+#[test]
+fn a_study_is_run_shown_and_continued() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    let study = json(&tune(path, &["run", "s.toml", "--json"]));
+    let trials = study["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 6);
+    for trial in trials {
+        let parameters = &trial["parameters"];
+        let accuracy = 0.5 + parameters["digit"].as_f64().unwrap() / 100.0;
+        assert!((trial["metrics"]["accuracy"].as_f64().unwrap() - accuracy).abs() < 1e-9, "{trial}");
+        assert_eq!(parameters["kind"] == "deep", parameters.get("extra").is_some(), "{trial}");
+        assert_eq!(trial["curve"].as_array().unwrap().len(), 5);
+        assert!(trial["energy_j"].as_f64().unwrap() > 0.0);
+        assert_eq!(trial["energy_method"], "modelled");
+    }
+    let sum: f64 = trials.iter().map(|trial| trial["energy_j"].as_f64().unwrap()).sum();
+    assert!((study["energy_j"].as_f64().unwrap() - sum).abs() < 1e-9);
+    assert!(study["overhead_cpu_s"].as_f64().unwrap() > 0.0);
+
+    let best = json(&tune(path, &["best", "--json"]));
+    assert_eq!(best[0]["trial"], study["best"]["trial"]);
+    assert!(!json(&tune(path, &["front", "--json"])).as_array().unwrap().is_empty());
+    let again = tune(path, &["run", "s.toml", "--trials", "8", "--json"]);
+    assert!(text(&again.stderr).contains("continuing after 6 trials"), "{}", text(&again.stderr));
+    let again = json(&again);
+    assert_eq!(again["trials"].as_array().unwrap().len(), 8);
+    assert_eq!(again["trials"][3]["parameters"], trials[3]["parameters"]);
+    let replayed = tune(path, &["replay"]);
+    assert_eq!(text(&replayed.stdout), "8 of 8 suggestions are derived again, bit for bit\n");
+}
+
+#[test]
+fn a_grid_is_done_exactly_once_by_several_workers() {
+    let folder = folder(&STUDY.replace("trials = 6", "sampler = \"grid\"").replace("high = 9", "high = 3"));
+    let study = json(&tune(folder.path(), &["run", "s.toml", "--workers", "3", "--json"]));
+    let trials = study["trials"].as_array().unwrap();
+    let mut points: Vec<String> = trials.iter().map(|trial| trial["parameters"].to_string()).collect();
+    points.sort();
+    points.dedup();
+    assert_eq!((trials.len(), points.len()), (12, 12), "4 plain cells and 8 deep ones");
+    assert!(trials.iter().all(|trial| trial["state"] == "done"));
+}
+
+#[test]
+fn a_trial_that_diverges_is_ended_and_the_search_goes_on() {
+    let study = STUDY
+        .replace("\"plain\", \"deep\"", "\"plain\", \"diverge\"")
+        .replace("kind == deep", "kind == plain");
+    let folder = folder(&study);
+    let started = Instant::now();
+    let study = json(&tune(folder.path(), &["run", "s.toml", "--json"]));
+    assert!(started.elapsed() < Duration::from_secs(25), "the trials that diverge sleep for 30 s each");
+    let state = |kind: &str| {
+        let of_kind = study["trials"].as_array().unwrap().iter().filter(|t| t["parameters"]["kind"] == kind);
+        of_kind.map(|trial| trial["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(!state("diverge").is_empty() && state("diverge").iter().all(|state| state == "failed"));
+    assert!(!state("plain").is_empty() && state("plain").iter().all(|state| state == "done"));
+}
+
+#[test]
+fn a_stopper_ends_trials_and_what_it_saves_is_told() {
+    let study = format!("stopper = {{ name = \"asha\", max = 5, eta = 2 }}\n{STUDY}")
+        .replace(", \"min energy_j\"", "");
+    let folder = folder(&study);
+    let output = support::command(folder.path(), &["tune", "run", "s.toml", "--trials", "12", "--json"])
+        .env("SLOW", "1")
+        .output()
+        .unwrap();
+    let study = json(&output);
+    let trials = study["trials"].as_array().unwrap();
+    let stopped: Vec<&Value> = trials.iter().filter(|trial| trial["state"] == "stopped").collect();
+    assert!(!stopped.is_empty(), "{study}");
+    assert!(stopped.iter().all(|trial| trial["curve"].as_array().unwrap().len() < 5));
+    assert_eq!(study["best"]["state"], "done");
+}
+
+#[test]
+fn asking_and_telling_are_for_whoever_evaluates() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    fs::write(path.join("s.toml"), STUDY.replace("command", "# command")).unwrap();
+    assert_eq!(json(&tune(path, &["ask", "--file", "s.toml"]))["trial"], 0);
+    let asked = json(&tune(path, &["ask"]));
+    assert_eq!(asked["trial"], 1);
+    let late = tune(path, &["tell", "--trial", "1", "--fence", "1", "--value", "accuracy=0.9"]);
+    assert_eq!(late.status.code(), Some(1), "another fence is another claim");
+    let values = ["tell", "--trial", "1", "--value", "accuracy=0.93", "--value", "energy_j=2"];
+    assert_eq!(tune(path, &values).status.code(), Some(0));
+    let best = json(&tune(path, &["best", "--json"]));
+    assert_eq!((&best[0]["trial"], &best[0]["energy_j"]), (&Value::from(1), &Value::from(2.0)));
+    let stranger = tune(path, &["tell", "--trial", "0", "--value", "acuracy=1"]);
+    assert!(
+        text(&stranger.stderr).contains("`acuracy` is no metric of the study"),
+        "{}",
+        text(&stranger.stderr)
+    );
+    let missing = tune(path, &["tell", "--trial", "77", "--failed"]);
+    assert!(text(&missing.stderr).contains("has no trial 77"));
+}
+
+#[test]
+fn a_study_of_the_same_name_has_to_be_the_same() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    json(&tune(path, &["run", "s.toml", "--json"]));
+    fs::write(path.join("s.toml"), STUDY.replace("high = 9", "high = 5")).unwrap();
+    let other = tune(path, &["run", "s.toml"]);
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("there is a study `s` already, and its space is another"));
+    assert!(text(&other.stderr).contains("hint: call this one something else with --name"));
+    json(&tune(path, &["run", "s.toml", "--name", "narrow", "--json"]));
+    let which = tune(path, &["best"]);
+    assert!(text(&which.stderr).contains("holds several studies: narrow, s"), "{}", text(&which.stderr));
+    json(&tune(path, &["best", "narrow", "--json"]));
+}
+
+#[test]
+fn trainings_of_our_own_are_trials_too() {
+    let folder = folder(
+        "recipe = \"r.toml\"\nobjectives = [\"max accuracy\", \"min energy_j\", \"macs <= 300000\"]\ntrials = 3\n\
+         [parameters]\ntrain.lr = { low = 1e-3, high = 0.1, log = true }\nmodel.width = { low = 0.1, high = 1.0 }",
+    );
+    let recipe = "[data]\ntrain = 400\ntest = 100\n[train]\nepochs = 2\nbatch = 16\nthreads = 1\n";
+    fs::write(folder.path().join("r.toml"), recipe).unwrap();
+    let study = json(&tune(folder.path(), &["run", "s.toml", "--json"]));
+    for trial in study["trials"].as_array().unwrap() {
+        assert_eq!(trial["state"], "done", "{trial}");
+        assert_eq!(trial["curve"].as_array().unwrap().len(), 2);
+    }
+    fs::write(
+        folder.path().join("s.toml"),
+        "recipe = \"r.toml\"\nobjectives = [\"max accuracy\"]\n[parameters]\ntrain.lrr = 1.0",
+    )
+    .unwrap();
+    let typo = tune(folder.path(), &["run", "s.toml", "--name", "typo"]);
+    assert!(text(&typo.stderr).contains("unknown key `lrr`"), "{}", text(&typo.stderr));
+}
+
+#[test]
+fn every_trial_failing_ends_the_search() {
+    let folder = folder(&STUDY.replace("sh train.sh", "sh absent.sh"));
+    let output = tune(folder.path(), &["run", "s.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("error: the first 3 trials all failed:"), "{said}");
+    assert!(said.contains("absent.sh"), "{said}");
+    let silent = STUDY.replace("sh train.sh", "true");
+    let folder = self::folder(&silent);
+    let said = tune(folder.path(), &["run", "s.toml"]);
+    assert!(
+        text(&said.stderr).contains("reported no `accuracy`, nor anything else"),
+        "{}",
+        text(&said.stderr)
+    );
+}
+
+#[test]
+fn an_interrupted_search_goes_on_where_it_was() {
+    let folder = folder(&STUDY.replace("sh train.sh", "sh slow.sh"));
+    let path = folder.path();
+    fs::write(path.join("slow.sh"), "sleep 0.5; echo '{\"accuracy\": 0.5}'").unwrap();
+    let mut child = support::command(path, &["tune", "run", "s.toml"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1200));
+    let interrupted =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let study = json(&tune(path, &["run", "s.toml", "--json"]));
+    let done = study["trials"].as_array().unwrap().iter().filter(|trial| trial["state"] == "done").count();
+    assert_eq!(done, 6, "{study}");
+}
+
+#[test]
+fn mistakes_are_told_before_anything_is_made() {
+    let said = refused(&STUDY.replace("{digit}", "{digits}"), &[]);
+    assert!(
+        said.contains("unknown placeholder {digits}") && said.contains("hint: did you mean {digit}?"),
+        "{said}"
+    );
+    let said = refused(&STUDY.replace("low = 0", "low = 20"), &[]);
+    assert!(said.contains("parameter `digit` has an empty domain: low is above high"), "{said}");
+    let said = refused(&STUDY.replace("low = 0, ", "low = 0, log = true, "), &[]);
+    assert!(said.contains("parameter `digit` is logarithmic and not above 0"), "{said}");
+    let said = refused(&STUDY.replace("kind == deep", "kind == dep"), &[]);
+    assert!(said.contains("`dep` is neither a parameter nor a choice"), "{said}");
+    let said = refused(&STUDY.replace("trials = 6", "trails = 6"), &[]);
+    assert!(said.contains("unknown field `trails`"), "{said}");
+    let said = refused(&STUDY.replace("command", "#"), &[]);
+    assert!(said.contains("nothing that a trial could run"), "{said}");
+    let said = refused(STUDY, &["--budget", "many"]);
+    assert!(said.contains("`many` is neither joules nor a time"), "{said}");
+    let said = refused(STUDY, &["--name", "a/b"]);
+    assert!(said.contains("a study cannot be called `a/b`"), "{said}");
+    let folder = folder(STUDY);
+    let absent = tune(folder.path(), &["run", "absent.toml"]);
+    assert!(text(&absent.stderr).contains("cannot read the study absent.toml"));
+    let none = tune(folder.path(), &["best"]);
+    assert!(text(&none.stderr).contains("no studies in runs/studies.db: no such file"));
+    fs::create_dir(folder.path().join("runs")).unwrap();
+    fs::write(folder.path().join("runs/studies.db"), "this is no database, whatever it is called").unwrap();
+    let foreign = tune(folder.path(), &["run", "s.toml"]);
+    assert_eq!(foreign.status.code(), Some(2), "{}", text(&foreign.stderr));
+    let kept = fs::read_to_string(folder.path().join("runs/studies.db")).unwrap();
+    assert!(kept.starts_with("this is no database"), "what is there was touched");
+}
