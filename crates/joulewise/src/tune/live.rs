@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use joulewise_tune::{Objectives, State, Trial, TrialId};
+use joulewise_tune::{Domain, Objectives, State, Trial, TrialId, Value};
 
 use super::plan::Plan;
 use super::worker::Study;
@@ -146,14 +146,20 @@ fn line(study: &Study, trial: &Trial, is_best: bool) -> String {
         State::Running => "runs".to_owned(),
     };
     let best = if is_best { "  best so far" } else { "" };
-    format!("{:>4}  {came}  {}  {}{best}", trial.id.0, quantity::joules(trial.cost()), brief(trial))
+    format!("{:>4}  {came}  {}  {}{best}", trial.id.0, quantity::joules(trial.cost()), brief(study, trial))
 }
 
-/// The point with numbers that a reader can take in.
-fn brief(trial: &Trial) -> String {
-    let value = |value: &joulewise_tune::Value| match value {
-        joulewise_tune::Value::Float(x) => short(*x),
+/// What was searched of the point, with numbers that a reader can take in.
+fn brief(study: &Study, trial: &Trial) -> String {
+    let value = |value: &Value| match value {
+        Value::Float(x) => short(*x),
         other => other.to_string(),
     };
-    trial.point.values().map(|(name, of)| format!("{name}={}", value(of))).collect::<Vec<_>>().join(" ")
+    let values = trial.point.values().filter(|(name, _)| is_searched(study, name));
+    values.map(|(name, of)| format!("{name}={}", value(of))).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a parameter can be more than one thing.
+pub fn is_searched(study: &Study, name: &str) -> bool {
+    !matches!(study.space().domain(name), Some(Domain::Fixed(_)))
 }

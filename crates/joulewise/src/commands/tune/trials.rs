@@ -11,7 +11,7 @@ use super::place::Named;
 use crate::exit;
 use crate::report::grid::{Align, Column, GAP, Grid};
 use crate::report::{quantity, terminal};
-use crate::tune::live::short;
+use crate::tune::live::{is_searched, short};
 use crate::tune::worker::Study;
 
 /// List the trials of a study
@@ -82,7 +82,8 @@ pub(super) fn table(out: &mut impl Write, study: &Study, trials: &[&Trial]) -> i
     let mut columns = vec![column("trial", Align::Right, 0), column("state", Align::Left, 1)];
     columns.extend(study.objectives().iter().map(|objective| column(&objective.metric, Align::Right, 0)));
     columns.extend([column("energy", Align::Right, 0), column("time", Align::Right, 3)]);
-    columns.extend(study.space().parameters().map(|(name, _)| column(name, Align::Right, 2)));
+    let searched = || study.space().parameters().filter(|(name, _)| is_searched(study, name));
+    columns.extend(searched().map(|(name, _)| column(name, Align::Right, 2)));
     let rows = trials.iter().map(|trial| {
         let mut row = vec![trial.id.0.to_string(), word(&trial.state).to_owned()];
         let values = trial.outcome().map(|outcome| outcome.values.as_slice()).unwrap_or_default();
@@ -91,7 +92,7 @@ pub(super) fn table(out: &mut impl Write, study: &Study, trials: &[&Trial]) -> i
         );
         let time = study.record(trial.id).and_then(|record| record.notes.get("time_s")?.parse().ok());
         row.extend([quantity::joules(trial.cost()), time.map_or(String::new(), quantity::seconds)]);
-        row.extend(study.space().parameters().map(|(name, _)| match trial.point.get(name) {
+        row.extend(searched().map(|(name, _)| match trial.point.get(name) {
             Some(Value::Float(x)) => short(*x),
             Some(value) => value.to_string(),
             None => String::new(),
