@@ -219,6 +219,7 @@ fn a_full_disk_is_told_and_the_result_is_not_lost() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).starts_with("joulewise: "));
     assert!(text(&output.stderr).contains("error: cannot write /dev/full: "), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("hint: the figures are above"));
 }
 
 #[test]

@@ -10,6 +10,9 @@ use tempfile::NamedTempFile;
 
 use crate::hint::Hint as _;
 
+/// What is left to do when the run is over.
+const NOT_LOST: &str = "the figures are above; name a file where there is space for another run";
+
 /// Where the result is written.
 pub(super) enum Destination<'a> {
     /// A file that appears under its name once it is whole.
@@ -41,12 +44,12 @@ impl<'a> Destination<'a> {
         let cannot = |path: &Path| format!("cannot write {}", path.display());
         match self {
             Self::File { mut temporary, path } => {
-                temporary.write_all(text.as_bytes()).with_context(|| cannot(path))?;
-                temporary.persist(path).map_err(|error| error.error).with_context(|| cannot(path))?;
-                Ok(())
+                temporary.write_all(text.as_bytes()).hint(NOT_LOST).with_context(|| cannot(path))?;
+                let kept = temporary.persist(path).map_err(|error| error.error);
+                kept.map(drop).hint(NOT_LOST).with_context(|| cannot(path))
             }
             Self::Stream { mut stream, path } => {
-                stream.write_all(text.as_bytes()).with_context(|| cannot(path))
+                stream.write_all(text.as_bytes()).hint(NOT_LOST).with_context(|| cannot(path))
             }
         }
     }
