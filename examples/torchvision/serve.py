@@ -12,7 +12,7 @@ parser.add_argument("checkpoint")
 parser.add_argument("--model", default="resnet18")
 parser.add_argument("--width", type=int, default=64)
 parser.add_argument("--batch-size", type=int, default=64)
-parser.add_argument("--inferences", type=int, default=5000)
+parser.add_argument("--inferences", type=int, default=3000)
 args = parser.parse_args()
 
 weights = torch.load(args.checkpoint, map_location="cpu", weights_only=True)["model"]

@@ -33,8 +33,10 @@ enum Part {
     Exports,
     /// The same seed and cost table give the same models, for any thread count.
     Determinism,
-    /// The PyTorch examples.
+    /// The PyTorch examples: measured, improved, and the verdict put to the test.
     Pytorch,
+    /// The same with the script that is written like torchvision's references.
+    Torchvision,
 }
 
 /// One claim and what was found.
@@ -80,7 +82,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         parts.push(("determinism", determinism::run()));
     }
     if chosen(Part::Pytorch) {
-        parts.push(("pytorch", pytorch::run()));
+        parts.push(("pytorch", pytorch::run("pytorch")));
+    }
+    if chosen(Part::Torchvision) {
+        parts.push(("torchvision", pytorch::run("torchvision")));
     }
 
     let mut page = String::from("`cargo xtask verify`\n\n| claim | found | |\n|---|---|---|\n");
