@@ -1,7 +1,8 @@
-//! Development tasks: `cargo xtask ci | wheel | verify | bench train | bench meter`.
+//! Development tasks: `cargo xtask ci | wheel | verify | bench train | bench meter | bench tune`.
 
 mod bench_meter;
 mod bench_train;
+mod bench_tune;
 mod ci;
 mod process;
 mod quantile;
@@ -45,6 +46,8 @@ enum Bench {
     Train(bench_train::Options),
     /// Joules, start, cost and memory of meters on simulated counters, against CodeCarbon.
     Meter(bench_meter::Options),
+    /// Searches, against Optuna and others.
+    Tune(bench_tune::Options),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Task::Verify(options) => verify::run(&options),
         Task::Bench(Bench::Train(options)) => bench_train::run(&options),
         Task::Bench(Bench::Meter(options)) => bench_meter::run(&options),
+        Task::Bench(Bench::Tune(options)) => bench_tune::run(&options),
         Task::Probe(probe) => probe.run(),
     };
     match done {

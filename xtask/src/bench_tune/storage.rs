@@ -1,0 +1,90 @@
+//! Studies in one SQLite file: trials a second, grids of which workers are killed, and memory.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process::{cargo, command, json, root, show};
+use crate::quantile::median;
+use crate::results;
+
+const WORKERS: &str = "8";
+/// Trials of each worker: so many that a side takes seconds, which is far fewer for the peers.
+const SIDES: [(&str, &str, &str); 3] = [
+    ("Joulewise", "joulewise", "4000"),
+    ("Optuna 5.0.0", "optuna", "20"),
+    ("Rustuna 0.2.0", "rustuna", "20"),
+];
+/// Cells, workers, seconds between kills, milliseconds a cell.
+const OUR_GRID: [&str; 4] = ["1000", "16", "2", "600"];
+const BOTH_GRIDS: [&str; 4] = ["100", "8", "2", "200"];
+
+/// Runs the comparison and keeps its page.
+pub(super) fn run(python: &Path, rounds: usize) -> Result<()> {
+    show(cargo(&["build", "--release", "--package", "joulewise-tune", "--examples"]))?;
+    let mut page = format!(
+        "`cargo xtask bench tune --parts storage`. Medians of {rounds} interleaved rounds, with their range; processes \
+         start within the time.\n\n## Trials a second\n\n{WORKERS} processes ask for trials of five parameters at random \
+         and tell their values, through one SQLite file.\n\n| | trials a second | range | errors in all rounds |\n|---|---:|---|---:|\n"
+    );
+    let mut measured = [(); SIDES.len()].map(|()| (Vec::new(), 0.0));
+    for round in 0..rounds {
+        for turn in 0..SIDES.len() {
+            let at = (turn + round) % SIDES.len();
+            let told = throughput(python, SIDES[at].1, SIDES[at].2)?;
+            measured[at].0.push(number(&told, "trials_per_s")?);
+            measured[at].1 += number(&told, "failures")?;
+        }
+    }
+    for ((name, ..), (mut rates, failures)) in SIDES.iter().zip(measured) {
+        let middle = median(&mut rates);
+        let (low, high) = (rates[0], rates[rates.len() - 1]);
+        writeln!(page, "| {name} | {middle:.0} | {low:.0}–{high:.0} | {failures} |")?;
+    }
+    page += "\n## Grids of which workers are killed\n\nEvery two seconds a worker gets SIGKILL and another takes its place. \
+             Done counts results; each cell should have one. Optuna has its heartbeat and its callback that retries.\n\n\
+             | | workers | kills | cells | done | distinct | workers hurt by others |\n|---|---:|---:|---:|---:|---:|---:|\n";
+    let script = "benches/tune/storage.py";
+    let grids = [
+        ("Joulewise", OUR_GRID[1], json(command(example("kills"), OUR_GRID))?),
+        ("Joulewise", BOTH_GRIDS[1], json(command(example("kills"), BOTH_GRIDS))?),
+        (
+            "Optuna 5.0.0",
+            BOTH_GRIDS[1],
+            json(command(python, [&[script, "kills"], &BOTH_GRIDS[..]].concat()))?,
+        ),
+    ];
+    for (name, workers, told) in &grids {
+        let fields = ["kills", "cells", "done", "distinct", "workers_hurt"];
+        let cells = fields.map(|field| told[field].to_string()).join(" | ");
+        writeln!(page, "| {name} | {workers} | {cells} |")?;
+    }
+    let memory = json(command(example("memory"), ["10000", "10"]))?;
+    write!(
+        page,
+        "\n## Memory\n\nA process that opens a study of 10 000 trials of 10 parameters takes {:.1} MB at its peak, {:.1} MB \
+         of them before it opens it, and {:.2} s.\n",
+        number(&memory, "peak_mb")?,
+        number(&memory, "before_mb")?,
+        number(&memory, "open_s")?,
+    )?;
+    results::keep("bench-tune-storage", "Studies in one file", &page)?;
+    Ok(())
+}
+
+fn throughput(python: &Path, side: &str, trials: &str) -> Result<Value> {
+    if side == "joulewise" {
+        return json(command(example("throughput"), [WORKERS, trials]));
+    }
+    json(command(python, ["benches/tune/storage.py", "throughput", side, WORKERS, trials]))
+}
+
+fn example(name: &str) -> std::path::PathBuf {
+    root().join("target/release/examples").join(name)
+}
+
+fn number(told: &Value, field: &str) -> Result<f64> {
+    told[field].as_f64().with_context(|| format!("no number `{field}` in {told}"))
+}
