@@ -268,3 +268,33 @@ fn mistakes_are_told_before_anything_is_made() {
     let kept = fs::read_to_string(folder.path().join("runs/studies.db")).unwrap();
     assert!(kept.starts_with("this is no database"), "what is there was touched");
 }
+
+#[test]
+fn a_study_leaves_for_other_tools_and_comes_back() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    let study = json(&tune(path, &["run", "s.toml", "--json"]));
+    let files =
+        ["export", "--csv", "o.csv", "--parquet", "o.parquet", "--json", "o.json", "--optuna", "o.db"];
+    assert_eq!(tune(path, &files).status.code(), Some(0));
+    let csv = fs::read_to_string(path.join("o.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 7);
+    assert!(csv.starts_with("number,state,values.accuracy,values.energy_j,cost,"), "{csv}");
+    assert_eq!(tune(path, &["export"]).stdout, csv.as_bytes());
+    let parquet = fs::File::open(path.join("o.parquet")).unwrap();
+    let parquet = parquet::file::reader::SerializedFileReader::new(parquet).unwrap();
+    let rows: Vec<_> = parquet.into_iter().map(|row| row.unwrap().to_json_value()).collect();
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[2]["parameters.digit"], study["trials"][2]["parameters"]["digit"]);
+    assert_eq!(rows[2]["values.energy_j"], study["trials"][2]["energy_j"]);
+    let exported: Value = serde_json::from_slice(&fs::read(path.join("o.json")).unwrap()).unwrap();
+    assert_eq!(exported["trials"].as_array().unwrap().len(), 6);
+
+    assert_eq!(tune(path, &["import", "optuna", "o.db", "--name", "back"]).status.code(), Some(0));
+    let best = json(&tune(path, &["best", "back", "--json"]));
+    assert_eq!(best[0]["metrics"], study["best"]["metrics"]);
+    let itself = tune(path, &["export", "s", "--optuna", "runs/studies.db"]);
+    assert!(text(&itself.stderr).contains("holds the studies themselves"), "{}", text(&itself.stderr));
+    let foreign = tune(path, &["import", "optuna", "s.toml"]);
+    assert!(text(&foreign.stderr).contains("is no SQLite database"), "{}", text(&foreign.stderr));
+}

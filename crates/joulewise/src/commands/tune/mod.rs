@@ -2,6 +2,8 @@
 
 mod ask;
 mod best;
+mod export;
+mod import;
 mod place;
 mod replay;
 mod run;
@@ -29,6 +31,8 @@ enum Command {
     Front(best::Front),
     Trials(trials::Trials),
     Show(show::Show),
+    Export(export::Export),
+    Import(import::Import),
     Replay(replay::Replay),
 }
 
@@ -44,6 +48,8 @@ impl Tune {
             Command::Front(front) => front.run(),
             Command::Trials(trials) => trials.run(),
             Command::Show(show) => show.run(),
+            Command::Export(export) => export.run(),
+            Command::Import(import) => import.run(),
             Command::Replay(replay) => replay.run(),
         }
     }
