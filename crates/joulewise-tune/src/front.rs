@@ -52,7 +52,7 @@ pub(crate) fn spread(points: &[Vec<f64>], front: &[usize]) -> Vec<usize> {
 }
 
 /// The least and the greatest finite value of each coordinate.
-fn extent(points: &[Vec<f64>], of: &[usize]) -> Vec<(f64, f64)> {
+pub(crate) fn extent(points: &[Vec<f64>], of: &[usize]) -> Vec<(f64, f64)> {
     let width = of.first().map_or(0, |&index| points[index].len());
     let coordinate = |d: usize| {
         let finite = of.iter().map(move |&index| points[index][d]).filter(|x| x.is_finite());
@@ -85,12 +85,12 @@ impl PartialEq for Key<'_> {
 impl Eq for Key<'_> {}
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn clouds() -> impl Strategy<Value = Vec<Vec<f64>>> {
+    pub(crate) fn clouds() -> impl Strategy<Value = Vec<Vec<f64>>> {
         (1usize..4)
             .prop_flat_map(|d| prop::collection::vec(prop::collection::vec(0u8..8, d), 1..25))
             .prop_map(|cloud| {

@@ -1,16 +1,13 @@
 //! All combinations.
 
-mod cells;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::point::Point;
 use crate::random::Stream;
 use crate::sampler::Sampler;
+use crate::samplers::cells::{Cells, Levels};
 use crate::space::Space;
 use crate::trial::{State, Trial, TrialId};
-
-use self::cells::{Cells, Levels};
 
 /// Random cells that are tried before the first free one is looked up.
 const DRAWS: usize = 100;

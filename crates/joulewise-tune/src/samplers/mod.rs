@@ -1,9 +1,12 @@
 //! The samplers, one file each.
 
+mod cells;
 mod grid;
 mod random;
 mod sobol;
+mod tpe;
 
 pub use grid::Grid;
 pub use random::{LinearRandom, Random};
 pub use sobol::Sobol;
+pub use tpe::Tpe;

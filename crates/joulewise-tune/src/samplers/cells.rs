@@ -14,6 +14,9 @@ pub(crate) struct Levels {
 }
 
 impl Levels {
+    /// Of spaces in which every domain is countable.
+    pub(crate) const COUNTABLE: Self = Self { count: 1, is_published: false };
+
     /// How many there are.
     pub(crate) fn of(self, domain: &Domain) -> u64 {
         domain.cardinality().unwrap_or(self.count)

@@ -1,0 +1,258 @@
+//! What TPE knows of the trials, in columns.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::front;
+use crate::hypervolume;
+use crate::objective::Objectives;
+use crate::point::Point;
+use crate::samplers::tpe::axis::Axis;
+use crate::trial::{State, Trial, TrialId};
+
+/// The trials that were told, in the order in which they were first told of.
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    objectives: Objectives,
+    slots: BTreeMap<TrialId, usize>,
+    /// Of each axis, the coordinate of each trial; NaN where it is not active.
+    columns: Vec<Vec<f32>>,
+    standings: Vec<Standing>,
+    costs: Vec<f64>,
+    /// Those that have ended, best first.
+    order: Vec<usize>,
+    /// How many trials, lost ones excepted, have these coordinates.
+    seen: HashMap<Vec<u32>, usize>,
+    has_gaps: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Standing {
+    Running,
+    Lost,
+    Ended(Rank),
+}
+
+/// What sorts trials: the lesser one is better.
+#[derive(Clone, Debug)]
+struct Rank {
+    class: Class,
+    /// Within a class, first by this.
+    first: f64,
+    losses: Vec<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Keeps the bounds.
+    Feasible,
+    /// Misses them by `first`.
+    Infeasible,
+    /// Was stopped, at step `−first`: the later, the better.
+    Stopped,
+    /// Gave no value.
+    Failed,
+}
+
+impl Rank {
+    fn of(trial: &Trial, objectives: &Objectives) -> Self {
+        let rank =
+            |class, first, values: &[f64]| Self { class, first, losses: objectives.losses(values).collect() };
+        match &trial.state {
+            State::Done(outcome) if objectives.violation(&outcome.values) <= 0.0 => {
+                rank(Class::Feasible, 0.0, &outcome.values)
+            }
+            State::Done(outcome) => {
+                rank(Class::Infeasible, objectives.violation(&outcome.values), &outcome.values)
+            }
+            State::Stopped(outcome) => {
+                let step = trial.curve.last().map_or(0, |report| report.step);
+                rank(Class::Stopped, -(step as f64), &outcome.values)
+            }
+            _ => Self { class: Class::Failed, first: 0.0, losses: Vec::new() },
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        let loss = |rank: &Self| rank.losses.first().copied().unwrap_or(f64::NAN);
+        let number = |a: f64, b: f64| a.is_nan().cmp(&b.is_nan()).then((a + 0.0).total_cmp(&(b + 0.0)));
+        self.class
+            .cmp(&other.class)
+            .then(number(self.first, other.first))
+            .then(number(loss(self), loss(other)))
+    }
+}
+
+impl History {
+    pub(crate) fn new(axes: usize, objectives: &Objectives) -> Self {
+        Self {
+            objectives: objectives.clone(),
+            slots: BTreeMap::new(),
+            columns: vec![Vec::new(); axes],
+            standings: Vec::new(),
+            costs: Vec::new(),
+            order: Vec::new(),
+            seen: HashMap::new(),
+            has_gaps: false,
+        }
+    }
+
+    /// Enters a trial, or what became of it since.
+    pub(crate) fn record(&mut self, trial: &Trial, axes: &[Axis]) {
+        let slot = match self.slots.get(&trial.id) {
+            Some(&slot) => {
+                self.withdraw(slot);
+                slot
+            }
+            None => self.enter(trial, axes),
+        };
+        self.costs[slot] = trial.cost();
+        self.standings[slot] = match &trial.state {
+            State::Running => Standing::Running,
+            State::Lost { .. } => Standing::Lost,
+            _ => Standing::Ended(Rank::of(trial, &self.objectives)),
+        };
+        if let Standing::Ended(_) = self.standings[slot] {
+            let at = self.place(slot);
+            self.order.insert(at, slot);
+        }
+        if !matches!(self.standings[slot], Standing::Lost) {
+            *self.seen.entry(self.key(slot)).or_default() += 1;
+        }
+    }
+
+    fn enter(&mut self, trial: &Trial, axes: &[Axis]) -> usize {
+        let slot = self.standings.len();
+        self.slots.insert(trial.id, slot);
+        for (column, axis) in self.columns.iter_mut().zip(axes) {
+            let coordinate = axis.coordinate(&trial.point);
+            self.has_gaps |= coordinate.is_nan();
+            column.push(coordinate);
+        }
+        self.standings.push(Standing::Lost);
+        self.costs.push(0.0);
+        slot
+    }
+
+    /// Takes back what was entered of a trial but for its point.
+    fn withdraw(&mut self, slot: usize) {
+        if let Standing::Ended(_) = self.standings[slot] {
+            let at = self.place(slot);
+            self.order.remove(at);
+        }
+        if !matches!(self.standings[slot], Standing::Lost)
+            && let Some(count) = self.seen.get_mut(&self.key(slot))
+        {
+            *count -= 1;
+        }
+    }
+
+    /// Where an ended trial is in the order, or belongs.
+    fn place(&self, slot: usize) -> usize {
+        self.order.partition_point(|&other| self.compare(other, slot).is_lt())
+    }
+
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let by_rank = match (&self.standings[a], &self.standings[b]) {
+            (Standing::Ended(a), Standing::Ended(b)) => a.compare(b),
+            _ => Ordering::Equal,
+        };
+        by_rank.then(a.cmp(&b))
+    }
+
+    fn key(&self, slot: usize) -> Vec<u32> {
+        self.columns.iter().map(|column| key(column[slot])).collect()
+    }
+
+    /// Whether a trial that is not lost has these coordinates.
+    pub(crate) fn has_seen(&self, coordinates: impl Iterator<Item = f32>) -> bool {
+        self.seen.get(&coordinates.map(key).collect::<Vec<u32>>()).is_some_and(|count| *count > 0)
+    }
+
+    /// The same of a point.
+    pub(crate) fn has_seen_point(&self, point: &Point, axes: &[Axis]) -> bool {
+        self.has_seen(axes.iter().map(|axis| axis.coordinate(point)))
+    }
+
+    /// How many trials have ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.order.len()
+    }
+
+    /// How many are known, whatever their state.
+    pub(crate) fn len(&self) -> usize {
+        self.standings.len()
+    }
+
+    /// The coordinates of all, by axis.
+    pub(crate) fn columns(&self) -> &[Vec<f32>] {
+        &self.columns
+    }
+
+    /// Whether some trial lacks some coordinate.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
+    /// What nobody knows anything of.
+    pub(crate) fn is_lost(&self, slot: usize) -> bool {
+        matches!(self.standings[slot], Standing::Lost)
+    }
+
+    /// What all have cost, and of each one its logarithm where the trial is done and it is a number.
+    pub(crate) fn costs(&self) -> (f64, Vec<Option<f64>>) {
+        let log = |(standing, cost): (&Standing, &f64)| match standing {
+            Standing::Ended(rank) if rank.class <= Class::Infeasible && *cost > 0.0 && cost.is_finite() => {
+                Some(cost.ln())
+            }
+            _ => None,
+        };
+        let spent = self.costs.iter().filter(|cost| cost.is_finite()).sum();
+        (spent, self.standings.iter().zip(&self.costs).map(log).collect())
+    }
+
+    /// The best `count` of those that have ended, best first.
+    pub(crate) fn best(&self, count: usize) -> Vec<usize> {
+        let count = count.min(self.order.len());
+        if self.objectives.optimised() == 1 {
+            return self.order[..count].to_vec();
+        }
+        let class = |slot: &usize| match &self.standings[*slot] {
+            Standing::Ended(rank) => rank.class,
+            _ => Class::Failed,
+        };
+        let feasible = self.order.partition_point(|slot| class(slot) == Class::Feasible);
+        let mut best = self.spread(&self.order[..feasible], count);
+        best.extend(self.order[feasible..].iter().take(count - best.len()));
+        best
+    }
+
+    /// Front after front; of the last one that does not fit, what adds the most volume.
+    fn spread(&self, feasible: &[usize], count: usize) -> Vec<usize> {
+        let points: Vec<Vec<f64>> = feasible
+            .iter()
+            .map(|&slot| match &self.standings[slot] {
+                Standing::Ended(rank) => rank.losses.clone(),
+                _ => Vec::new(),
+            })
+            .collect();
+        let all: Vec<usize> = (0..points.len()).collect();
+        let (mut left, mut best) = (all.clone(), Vec::new());
+        while best.len() < count && !left.is_empty() {
+            let (front, rest) = front::peel(&points, &left);
+            let room = count - best.len();
+            if front.len() > room {
+                best.extend(hypervolume::largest(&points, &all, &front, room));
+            } else {
+                best.extend(front);
+            }
+            left = rest;
+        }
+        best.into_iter().map(|index| feasible[index]).collect()
+    }
+}
+
+/// NaN is itself here.
+fn key(coordinate: f32) -> u32 {
+    if coordinate.is_nan() { u32::MAX } else { coordinate.to_bits() }
+}
