@@ -3,7 +3,7 @@
 mod parquet;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -74,11 +74,11 @@ fn json(study: &Study, name: &str) -> Result<String> {
     Ok(serde_json::to_string_pretty(&export::json(study, name)?)? + "\n")
 }
 
-fn write(file: &PathBuf, bytes: &[u8]) -> Result<()> {
+fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     atomic::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
     told(file)
 }
 
-fn told(file: &std::path::Path) -> Result<()> {
+fn told(file: &Path) -> Result<()> {
     Ok(writeln!(io::stderr(), "wrote {}", file.display())?)
 }
