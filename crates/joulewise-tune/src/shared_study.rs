@@ -21,6 +21,26 @@ use fold::Fold;
 /// A study in a [`Storage`](crate::storage::Storage), which any number of processes may work on at a time.
 ///
 /// What it says is as of the last call that asked the storage; [`refresh`](Self::refresh) does nothing else.
+///
+/// ```
+/// use joulewise_tune::samplers::Random;
+/// use joulewise_tune::storage::{Definition, Sqlite, Storage};
+/// use joulewise_tune::{Direction, Limits, Objectives, Outcome, SharedStudy, Space, State};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("study.db");
+/// let space = Space::new().log_float("lr", 1e-4, 1e-1)?;
+/// let definition = Definition::new(space, Objectives::single(Direction::Min), 1, "random");
+/// let journal = Sqlite::at(path).create("digits", &definition)?;
+/// let mut study = SharedStudy::new(journal, Random)?;
+/// study.limit(Limits { trials: Some(20), cost: None });
+/// while let Some(claim) = study.ask("worker 1")? {
+///     let loss = (claim.point.float("lr").unwrap().log10() + 2.0).powi(2);
+///     study.tell(&claim, State::Done(Outcome::of(loss, 1.5)))?;
+/// }
+/// assert_eq!(study.cost(), 30.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SharedStudy<S> {
     journal: Box<dyn Journal>,
     fold: Fold<S>,
@@ -132,14 +152,18 @@ impl<S: Sampler> SharedStudy<S> {
     }
 
     /// Ends a trial. One that is done with a value that is missing or not finite has failed; one that is given back as
-    /// lost is tried again. A result that comes late counts as long as no other worker was given the trial. What does
+    /// lost, because the worker has to leave, is tried again however often. A result that comes late counts as long as no other worker was given the trial. What does
     /// not count is kept apart.
     pub fn tell(&mut self, claim: &Claim, state: State) -> Result<Told, StorageError> {
         let state = self.fold.settled(state)?;
         let trial = claim.id;
         self.append(|fold| {
             if fold.is_current(claim)? && fold.is_open(trial) {
-                return Ok((vec![Entry::Ended { trial, state: state.clone() }], Told::Accepted));
+                let end = match &state {
+                    State::Lost { cost } => Entry::Returned { trial, cost: *cost },
+                    state => Entry::Ended { trial, state: state.clone() },
+                };
+                return Ok((vec![end], Told::Accepted));
             }
             if fold.is_current(claim)? && fold.trials[trial.0 as usize].state == state {
                 return Ok((Vec::new(), Told::Accepted));

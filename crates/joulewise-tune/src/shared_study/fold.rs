@@ -77,6 +77,11 @@ impl<S: Sampler> Fold<S> {
                 self.trial(trial, seq)?;
                 self.end(trial, state, at_s);
             }
+            Entry::Returned { trial, cost } => {
+                self.trial(trial, seq)?;
+                self.records[trial.0 as usize].is_returned = true;
+                self.end(trial, State::Lost { cost }, at_s);
+            }
             Entry::Orphaned { trial, state } => {
                 // What the silent worker spent is spent.
                 let spent = Trial { state, ..Trial::running(trial, Point::default()) }.cost();
@@ -105,7 +110,7 @@ impl<S: Sampler> Fold<S> {
             Origin::Retry(of) => {
                 if let Some(lost) = self.records.get_mut(of.0 as usize) {
                     lost.is_superseded = true;
-                    record.attempt = lost.attempt + 1;
+                    record.attempt = lost.attempt + u32::from(!lost.is_returned);
                 }
             }
             _ => (),
@@ -122,7 +127,7 @@ impl<S: Sampler> Fold<S> {
         let retry = Origin::Retry(id);
         self.queue.retain(|(_, waiting)| *waiting != retry);
         let is_lost = matches!(state, State::Lost { .. });
-        let is_given_up = is_lost && record.attempt >= self.definition.retries;
+        let is_given_up = is_lost && record.attempt >= self.definition.retries && !record.is_returned;
         if is_lost && !is_given_up {
             self.queue.push_back((trial.point.clone(), retry));
         }
@@ -180,7 +185,7 @@ impl<S: Sampler> Fold<S> {
 
     /// How many trials there are, not counting those that try again what got lost.
     fn firsts(&self) -> u64 {
-        self.records.iter().filter(|record| record.attempt == 0).count() as u64
+        self.records.iter().filter(|record| !matches!(record.origin, Origin::Retry(_))).count() as u64
     }
 
     /// Whether nobody else was given the work of `claim`. Fails when the study knows no such trial.

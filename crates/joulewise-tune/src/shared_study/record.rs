@@ -13,7 +13,7 @@ pub struct Record {
     pub worker: String,
     /// Where its point is from.
     pub origin: Origin,
-    /// How many trials of this point got lost before it.
+    /// How many workers went silent over this point before.
     pub attempt: u32,
     /// The number of the event that began it.
     pub fence: u64,
@@ -21,6 +21,8 @@ pub struct Record {
     pub began_s: f64,
     /// When it ended, or was declared lost.
     pub ended_s: Option<f64>,
+    /// Whether its worker gave it back before its end. The point is tried again without counting as an attempt.
+    pub is_returned: bool,
     /// Whether another trial of the same point was begun because this one got lost.
     pub is_superseded: bool,
     /// Texts that were kept about it, by their names.
@@ -36,6 +38,7 @@ impl Record {
             fence,
             began_s,
             ended_s: None,
+            is_returned: false,
             is_superseded: false,
             notes: BTreeMap::new(),
         }

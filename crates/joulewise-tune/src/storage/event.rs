@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number;
 use crate::point::Point;
 use crate::trial::{Report, State, TrialId};
 
@@ -49,6 +50,14 @@ pub enum Entry {
         trial: TrialId,
         /// How.
         state: State,
+    },
+    /// A worker gave a trial back before its end, as when it was interrupted.
+    Returned {
+        /// Which one.
+        trial: TrialId,
+        /// What it had cost, in the unit of the study.
+        #[serde(with = "number")]
+        cost: f64,
     },
     /// A worker told how a trial ended after the trial had been given to another. It does not count.
     Orphaned {

@@ -126,7 +126,7 @@ impl Log {
                 self.cells.extend(cell(&event.entry, definition));
                 self.leases.insert(*trial, (event.seq, event.at_s + definition.lease_s));
             }
-            Entry::Ended { trial, .. } => {
+            Entry::Ended { trial, .. } | Entry::Returned { trial, .. } => {
                 self.leases.remove(trial);
             }
             _ => (),

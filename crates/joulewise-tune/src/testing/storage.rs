@@ -213,7 +213,13 @@ fn check_queue_and_limits(here: &mut impl Storage, there: &mut impl Storage) {
     assert_eq!(other.ask("w").expect("the study can be asked"), None, "three trials were the limit");
     let lost = other.tell(&claims[1], State::Lost { cost: 1.0 });
     assert_eq!(lost.expect("a trial can be given back"), Told::Accepted);
-    assert_eq!(ask(&mut other, "w").point, point(0.75), "a limit of trials is none of retries");
+    for _ in 0..9 {
+        let again = ask(&mut other, "w");
+        assert_eq!(again.point, point(0.75), "a limit of trials is none of retries");
+        let left = other.tell(&again, State::Lost { cost: 1.0 });
+        assert_eq!(left.expect("a trial can be given back"), Told::Accepted);
+    }
+    assert_eq!((other.waiting().len(), other.running()), (1, 2), "what is given back is no attempt");
 
     let nan = State::Done(Outcome::of(f64::NAN, 2.0));
     assert_eq!(other.tell(&claims[0], nan).expect("NaN is no error"), Told::Accepted);
@@ -364,6 +370,7 @@ fn strange_entries() -> Vec<Entry> {
             report: Report { step: u64::MAX >> 1, values: values.clone(), cost: 1e-300 },
         },
         Entry::Ended { trial, state: State::Stopped(Outcome { values, cost: f64::INFINITY }) },
+        Entry::Returned { trial, cost: f64::NEG_INFINITY },
         Entry::Orphaned { trial, state: State::Failed { cost: f64::NAN } },
         Entry::Noted { trial: Some(trial), key: String::new(), value: "\u{0}x".repeat(5000) },
         Entry::Noted { trial: None, key: "k".to_owned(), value: String::new() },

@@ -139,7 +139,7 @@ fn write(
                 let mut lease = transaction.prepare_cached(LEASE).map_err(&wrong)?;
                 lease.execute(params![study, trial.0 as i64, seq as i64, until_s]).map_err(&wrong)?;
             }
-            Entry::Ended { trial, .. } => {
+            Entry::Ended { trial, .. } | Entry::Returned { trial, .. } => {
                 let mut release = transaction.prepare_cached(RELEASE).map_err(&wrong)?;
                 release.execute(params![study, trial.0 as i64]).map_err(&wrong)?;
             }
