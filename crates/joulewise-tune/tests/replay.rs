@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use joulewise_tune::samplers::{Grid, Random, Sobol};
+use joulewise_tune::samplers::{Grid, Random, Sobol, Tpe};
 use joulewise_tune::storage::{Definition, Sqlite, Storage};
 use joulewise_tune::{
     Direction, Limits, Objectives, Outcome, Point, Sampler, SharedStudy, Space, State, Told, Trial, TrialId,
@@ -17,6 +17,7 @@ fn samplers() -> Vec<(&'static str, Make)> {
     vec![
         ("random", || Box::new(Random)),
         ("sobol", || Box::new(Sobol)),
+        ("tpe", || Box::new(Tpe::new(&Objectives::single(Direction::Min)))),
         ("grid", || Box::new(Grid::new(5).shuffled())),
     ]
 }
