@@ -8,6 +8,7 @@ use crate::trial::TrialId;
 pub struct StorageError {
     kind: StorageErrorKind,
     message: String,
+    cure: Option<&'static str>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -43,7 +44,7 @@ pub enum StorageErrorKind {
 impl StorageError {
     /// An error for a message that names the study, or its file, and what is wrong.
     pub fn new(kind: StorageErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), cure: None, source: None }
     }
 
     /// Two workers began the same trial or were proposed the same point, which a storage must not let happen.
@@ -58,6 +59,13 @@ impl StorageError {
         self
     }
 
+    /// Attaches what to do about this one.
+    #[must_use]
+    pub(crate) fn cured_by(mut self, cure: &'static str) -> Self {
+        self.cure = Some(cure);
+        self
+    }
+
     /// What kind it is.
     pub fn kind(&self) -> StorageErrorKind {
         self.kind
@@ -65,7 +73,7 @@ impl StorageError {
 
     /// What to do about it, where that is known.
     pub fn cure(&self) -> Option<&'static str> {
-        match self.kind {
+        self.cure.or(match self.kind {
             StorageErrorKind::Taken => Some("choose another name, or continue the study that is there"),
             StorageErrorKind::Newer => Some("install the Joulewise that wrote it, or a later one"),
             StorageErrorKind::Corrupt => {
@@ -76,7 +84,8 @@ impl StorageError {
             StorageErrorKind::Network => Some(
                 "put the study on a disk of this machine, and let the workers of other machines ask and tell through it",
             ),
+            StorageErrorKind::ReadOnly => Some("copy it to where it can be written"),
             _ => None,
-        }
+        })
     }
 }

@@ -38,9 +38,16 @@ impl Failure {
                 (StorageErrorKind::Refused, "a trial or its point was begun before".to_owned())
             }
             Some(ErrorCode::PermissionDenied) => (StorageErrorKind::ReadOnly, "permission denied".to_owned()),
-            _ => (StorageErrorKind::Io, format!("cannot {doing} it")),
+            _ => {
+                // Both the error and its cause repeat what SQLite says.
+                let said = match error {
+                    rusqlite::Error::SqliteFailure(_, Some(said)) => said,
+                    error => error.to_string(),
+                };
+                (StorageErrorKind::Io, format!("cannot {doing} it: {said}"))
+            }
         };
-        StorageError::new(kind, format!("{}: {problem}", self.path.display())).because(error)
+        self.problem(kind, &problem)
     }
 
     pub(crate) fn of_io(&self, doing: &str, error: io::Error) -> StorageError {

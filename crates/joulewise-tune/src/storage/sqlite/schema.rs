@@ -141,7 +141,8 @@ fn refuse_tables(connection: &Connection, path: &Path) -> Result<(), StorageErro
         ["studies", "trial_params", "alembic_version"].iter().all(|t| names.iter().any(|n| n == t));
     match names.is_empty() {
         true => Ok(()),
-        false if is_optuna => Err(foreign(path, "it is a study of Optuna, which can be imported")),
+        false if is_optuna => Err(foreign(path, "it is a file of Optuna")
+            .cured_by("bring its studies with `joulewise tune import optuna FILE`")),
         false => Err(foreign(path, "it is a database of something else")),
     }
 }
