@@ -17,9 +17,14 @@ use crate::trial::{Outcome, Report, State, Trial, TrialId};
 /// Checks that a sampler proposes points of the space, explores, and is a deterministic fold over its tells,
 /// trials that failed, were stopped, got lost or still run included; with one objective, with two, and with a bound.
 pub fn check_sampler<S: Sampler>(make: impl Fn(&Objectives) -> S) {
+    check_sampler_in(|_, objectives| make(objectives));
+}
+
+/// The same for a sampler that has to know its space from the start.
+pub fn check_sampler_in<S: Sampler>(make: impl Fn(&Space, &Objectives) -> S) {
     for space in spaces() {
         for objectives in goals() {
-            check_fold(&space, &objectives, &make);
+            check_fold(&space, &objectives, &|objectives: &Objectives| make(&space, objectives));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The samplers by the names that users know.
 
-use joulewise_tune::samplers::{Grid, LinearRandom, Random, Sobol};
+use joulewise_tune::samplers::{Auto, Grid, LinearRandom, Random, Sobol, Tpe};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
@@ -23,7 +23,7 @@ pub struct Sampler {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum SamplerName {
-    /// Whichever suits the space and the number of trials; it says why.
+    /// Whichever suits the space.
     #[default]
     Auto,
     /// Every combination, once.
@@ -47,12 +47,25 @@ const LEVELS: u32 = 5;
 
 impl Sampler {
     /// The sampler for the space and the objectives of `plan`.
-    pub fn build(&self, _plan: &Plan) -> Box<dyn joulewise_tune::Sampler + Send> {
+    pub fn build(&self, plan: &Plan) -> Box<dyn joulewise_tune::Sampler + Send> {
         match self.name {
+            SamplerName::Auto => Box::new(self.auto(plan)),
+            SamplerName::Tpe => {
+                let tpe = Tpe::new(&plan.objectives);
+                let tpe = if plan.noisy { tpe.noisy() } else { tpe };
+                Box::new(if self.cost_aware { tpe.cost_aware(plan.limits.energy_j) } else { tpe })
+            }
             SamplerName::Grid => Box::new(Grid::new(u64::from(self.levels.unwrap_or(LEVELS)))),
             SamplerName::LinearRandom => Box::new(LinearRandom),
             SamplerName::Sobol => Box::new(Sobol),
             _ => Box::new(Random),
         }
+    }
+
+    /// Which sampler `auto` is for `plan`.
+    fn auto(&self, plan: &Plan) -> Auto {
+        let auto = Auto::new(&plan.space, &plan.objectives);
+        let auto = if plan.noisy { auto.noisy() } else { auto };
+        if self.cost_aware { auto.cost_aware(plan.limits.energy_j) } else { auto }
     }
 }
