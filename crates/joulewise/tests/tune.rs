@@ -77,6 +77,17 @@ fn a_study_is_run_shown_and_continued() {
     assert!((study["energy_j"].as_f64().unwrap() - sum).abs() < 1e-9);
     assert!(study["overhead_cpu_s"].as_f64().unwrap() > 0.0);
 
+    let page = fs::read_to_string(path.join("runs/s/report.html")).unwrap();
+    for part in [
+        "The best of 6 trials is trial",
+        "id=\"history\"",
+        "id=\"front\"",
+        "id=\"parallel\"",
+        "id=\"timeline\"",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("http"), "the page needs a network");
     let best = json(&tune(path, &["best", "--json"]));
     assert_eq!(best[0]["trial"], study["best"]["trial"]);
     assert!(!json(&tune(path, &["front", "--json"])).as_array().unwrap().is_empty());

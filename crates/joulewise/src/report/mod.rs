@@ -17,6 +17,7 @@ mod practices;
 pub mod quantity;
 mod spans;
 mod spent;
+pub mod study;
 pub mod svg;
 pub mod terminal;
 mod trade;

@@ -25,17 +25,13 @@ fn document(
     recipe: &str,
     cards: &[Card],
 ) -> fmt::Result {
-    write!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{} · Joulewise</title>\n<style>\n{}</style>\n</head>\n<body>\n",
-        Escaped(&result.task),
-        include_str!("style.css"),
-    )?;
-    masthead(out, result)?;
-    out.push_str("<main>\n");
+    let run = format!(
+        "{}{} · {}",
+        if result.state == RunState::Partial { "<b class=\"pill partial\">partial</b> " } else { "" },
+        Escaped(&result.id),
+        Escaped(result.host.started.get(..10).unwrap_or(&result.host.started)),
+    );
+    open(out, &result.task, &run)?;
     headline::draw(out, result)?;
     trade::draw(out, result)?;
     life::draw(out, result)?;
@@ -44,26 +40,40 @@ fn document(
     curves::draw(out, result, events)?;
     practices::draw(out, result, cards)?;
     machine::draw(out, result, recipe)?;
-    out.push_str("</main>\n");
-    writeln!(
-        out,
-        "<footer>Made by Joulewise {} without network or trackers; the data is embedded in this file.</footer>",
-        Escaped(&result.host.version)
-    )?;
+    close(out, &result.host.version)?;
     embed(out, result)?;
     write!(out, "<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"))
 }
 
-fn masthead(out: &mut String, result: &RunResult) -> fmt::Result {
+/// Opens a page called `title`, up to its sections; `run` is HTML that tells it from others of its title.
+pub(super) fn open(out: &mut String, title: &str, run: &str) -> fmt::Result {
+    write!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{} · Joulewise</title>\n<style>\n{}</style>\n</head>\n<body>\n",
+        Escaped(title),
+        include_str!("style.css"),
+    )?;
     writeln!(
         out,
         "<header class=\"masthead\"><span class=\"mark\">{MARK}Joulewise</span>\
-         <span class=\"task\">{}</span><span class=\"run\">{}{} · {}</span>\
+         <span class=\"task\">{}</span><span class=\"run\">{run}</span>\
          <button type=\"button\" id=\"theme\" aria-label=\"Switch between light and dark\" hidden>◐</button></header>",
-        Escaped(&result.task),
-        if result.state == RunState::Partial { "<b class=\"pill partial\">partial</b> " } else { "" },
-        Escaped(&result.id),
-        Escaped(result.host.started.get(..10).unwrap_or(&result.host.started)),
+        Escaped(title),
+    )?;
+    out.push_str("<main>\n");
+    Ok(())
+}
+
+/// Closes the sections of a page.
+pub(super) fn close(out: &mut String, version: &str) -> fmt::Result {
+    out.push_str("</main>\n");
+    writeln!(
+        out,
+        "<footer>Made by Joulewise {} without network or trackers; the data is embedded in this file.</footer>",
+        Escaped(version)
     )
 }
 

@@ -98,7 +98,10 @@ pub fn saved_j(trials: &[Trial]) -> f64 {
         return 0.0;
     }
     let mean = whole.iter().sum::<f64>() / whole.len() as f64;
-    costs(|state| matches!(state, State::Stopped(_))).iter().map(|cost| (mean - cost).max(0.0)).sum()
+    costs(|state| matches!(state, State::Stopped(_)))
+        .iter()
+        .map(|cost| (mean - cost).max(0.0))
+        .fold(0.0, |sum, saved| sum + saved)
 }
 
 /// Joules and seconds of CPU time that the search itself used, beside its trials.

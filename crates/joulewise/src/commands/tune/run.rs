@@ -1,7 +1,7 @@
 //! `joulewise tune run`: a search from its file to its best trial.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,12 +9,15 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use joulewise_learn::atomic;
 use joulewise_tune::SharedStudy;
 use joulewise_tune::storage::{Sqlite, Storage, StorageErrorKind};
 
 use super::place::Place;
 use super::show;
 use crate::interrupt;
+use crate::report;
+use crate::run::REPORT;
 use crate::tune::live::Live;
 use crate::tune::objective;
 use crate::tune::plan::{Needs, Plan};
@@ -97,7 +100,7 @@ impl Run {
         let ended = ended?;
         let mut study = study.into_inner().unwrap_or_else(PoisonError::into_inner);
         study.refresh()?;
-        self.finish(&plan, &study, ended)
+        self.finish(&plan, &study, &folder, ended)
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -164,7 +167,11 @@ impl Run {
         workers.verdict()
     }
 
-    fn finish(&self, plan: &Plan, study: &Study, ended: Ended) -> Result<ExitCode> {
+    fn finish(&self, plan: &Plan, study: &Study, folder: &Path, ended: Ended) -> Result<ExitCode> {
+        let report = folder.join(REPORT);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| atomic::write(&report, report::study::html(plan, study).as_bytes()))
+            .with_context(|| format!("cannot write {}", report.display()))?;
         let mut out = io::stdout().lock();
         if self.json {
             show::json(&mut out, plan, study)?;
@@ -173,6 +180,7 @@ impl Run {
         }
         out.flush()?;
         let mut err = io::stderr().lock();
+        writeln!(err, "report: {}", report.display())?;
         match ended {
             Ended::Complete | Ended::Time => Ok(ExitCode::from(exit::OK)),
             Ended::Interrupted => {

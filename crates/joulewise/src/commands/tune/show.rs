@@ -1,16 +1,18 @@
 //! `joulewise tune show`: where a study stands.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use joulewise_learn::atomic;
 use joulewise_tune::Trial;
 use serde_json::json;
 
 use super::place::Named;
 use super::trials;
 use crate::exit;
-use crate::report::quantity;
+use crate::report::{self, quantity};
 use crate::tune::live::{overhead, saved_j, values};
 use crate::tune::objective;
 use crate::tune::plan::Plan;
@@ -24,11 +26,18 @@ pub(super) struct Show {
     /// Write JSON instead of text
     #[arg(long)]
     json: bool,
+    /// Write the report, an HTML file, to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl Show {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (study, plan) = self.study.study()?;
+        if let Some(file) = &self.html {
+            atomic::write(file, report::study::html(&plan, &study).as_bytes())
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
         let mut out = io::stdout().lock();
         if self.json {
             json(&mut out, &plan, &study)?;
