@@ -12,9 +12,11 @@
 //! So a thread pays for itself while idle, and all who compute share alike in what the load adds, as in the
 //! [`model`](crate::model). The parts of a window sum to it, and none is negative, whatever was read.
 
+use serde::{Deserialize, Serialize};
+
 use crate::load::Load;
 use crate::session::Session;
-use crate::usage::{Covers, Mark};
+use crate::usage::{Covers, DomainUsage, Mark};
 
 /// A moment at which joules and CPU time were read.
 #[derive(Clone, Debug)]
@@ -33,7 +35,7 @@ impl Moment {
 }
 
 /// What a window of time held.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Window {
     /// Joules of all counted domains.
     pub whole_j: f64,
@@ -49,6 +51,20 @@ pub struct Window {
     pub resolution_s: f64,
     /// Time of all hardware threads, in seconds.
     pub capacity_s: f64,
+    /// What each GPU did.
+    pub gpus: Vec<GpuWindow>,
+}
+
+/// What a GPU did in a window of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GpuWindow {
+    /// As in `gpu-0`.
+    pub name: String,
+    /// Joules.
+    pub energy_j: f64,
+    /// How long it was busy, in seconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_s: Option<f64>,
 }
 
 impl Window {
@@ -57,16 +73,23 @@ impl Window {
         let usage = now.mark.since(&earlier.mark);
         let (load_before, load) = (earlier.load?, now.load?);
         let counted = usage.domains.iter().filter(|domain| domain.is_counted);
-        let processor = counted.filter(|domain| domain.part == Covers::Processor);
+        let (processor, gpus): (Vec<_>, Vec<_>) =
+            counted.partition(|domain| domain.part == Covers::Processor);
+        let gpu = |domain: &DomainUsage| GpuWindow {
+            name: domain.name.clone(),
+            energy_j: domain.energy_j,
+            busy_s: domain.busy_s,
+        };
         let tree_s = (usage.cpu_s - usage.own_cpu_s).max(0.0);
         Some(Self {
             whole_j: usage.energy.value,
-            processor_j: processor.map(|domain| domain.energy_j).sum(),
+            processor_j: processor.iter().map(|domain| domain.energy_j).sum(),
             wall_s: usage.wall_s,
             tree_s,
             others_s: (load.busy_s_since(&load_before) - tree_s).max(0.0),
             resolution_s: load.resolution_s(),
             capacity_s: f64::from(load.threads()) * usage.wall_s,
+            gpus: gpus.into_iter().map(gpu).collect(),
         })
     }
 
@@ -79,6 +102,12 @@ impl Window {
         // Ticks that one window missed are in the next one.
         self.resolution_s = self.resolution_s.max(next.resolution_s);
         self.capacity_s += next.capacity_s;
+        for gpu in &next.gpus {
+            match self.gpus.iter_mut().find(|known| known.name == gpu.name) {
+                Some(known) => known.join(gpu),
+                None => self.gpus.push(gpu.clone()),
+            }
+        }
     }
 
     /// Divides it, if the machine draws `idle` when nobody computes and the others' time is off by `error` of its
@@ -100,6 +129,13 @@ impl Window {
             others_j,
             unused_j: (self.processor_j - tree_j - others_j).max(0.0),
         }
+    }
+}
+
+impl GpuWindow {
+    fn join(&mut self, next: &Self) {
+        self.energy_j += next.energy_j;
+        self.busy_s = self.busy_s.zip(next.busy_s).map(|(a, b)| a + b);
     }
 }
 
@@ -166,7 +202,7 @@ impl Division {
         self.pending += 1;
         if self.windows.len() > MOST_WINDOWS {
             let pairs = self.windows.chunks(2).map(|pair| {
-                let mut first = pair[0];
+                let mut first = pair[0].clone();
                 pair[1..].iter().for_each(|second| first.join(second));
                 first
             });
@@ -179,6 +215,11 @@ impl Division {
     /// Adds the window that follows, if there is one.
     pub fn extend(&mut self, window: Option<Window>) {
         window.into_iter().for_each(|window| self.add(window));
+    }
+
+    /// The windows, in order. Those of a long run are longer.
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
     }
 
     /// Whether there is anything to divide.
@@ -217,9 +258,10 @@ mod tests {
             others_s: 1.0,
             resolution_s: 0.0,
             capacity_s: 4.0,
+            gpus: Vec::new(),
         };
         let mut division = Division::default();
-        division.add(window);
+        division.add(window.clone());
         let parts = division.divide(Idle { whole_w: 60.0, processor_w: 40.0 }, 0.0);
         assert_eq!(
             parts,
@@ -240,7 +282,18 @@ mod tests {
                 others_s,
                 resolution_s,
                 capacity_s,
+                gpus: Vec::new(),
             })
+    }
+
+    #[test]
+    fn what_gpus_did_is_joined_by_their_names() {
+        let gpu = |name: &str, energy_j, busy_s| GpuWindow { name: name.to_owned(), energy_j, busy_s };
+        let mut first = Window { gpus: vec![gpu("gpu-0", 1.0, Some(0.5))], ..Window::default() };
+        // One joins late, and does not tell how busy it is.
+        let gpus = vec![gpu("gpu-0", 2.0, Some(0.25)), gpu("gpu-1", 4.0, None)];
+        first.join(&Window { gpus, ..Window::default() });
+        assert_eq!(first.gpus, [gpu("gpu-0", 3.0, Some(0.75)), gpu("gpu-1", 4.0, None)]);
     }
 
     proptest! {
@@ -253,7 +306,7 @@ mod tests {
             error in -1.0..1.0f64,
         ) {
             let mut division = Division::default();
-            windows.iter().for_each(|window| division.add(*window));
+            windows.iter().for_each(|window| division.add(window.clone()));
             let parts = division.divide(Idle { whole_w, processor_w: whole_w * part }, error);
             for joules in [parts.marginal_j, parts.idle_j, parts.tree_j, parts.others_j, parts.unused_j] {
                 prop_assert!(joules >= 0.0, "{parts:?}");

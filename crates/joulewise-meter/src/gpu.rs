@@ -18,6 +18,11 @@ pub trait Device: Send {
 
     /// What it draws now; `None` where the GPU does not tell.
     fn power(&self) -> Result<Option<Power>, ReadError>;
+
+    /// The part of the time lately, at most a second, in which it worked, from 0 to 1; `None` where it does not tell.
+    fn busy(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What a driver says that a GPU is.
@@ -66,6 +71,14 @@ pub struct Gpu {
     identity: Identity,
     domain: [Domain; 1],
     energy: Energy,
+    busy: Option<Busy>,
+}
+
+/// How long it was busy.
+struct Busy {
+    total_s: f64,
+    /// When it was last asked.
+    asked: Instant,
 }
 
 /// How the joules are obtained.
@@ -78,6 +91,8 @@ enum Energy {
 
 /// The counters move about ten times a second.
 const UPDATE_S: f64 = 0.1;
+/// What the driver tells covers no more than that, and asking more often only costs.
+const BUSY_PERIOD_S: f64 = 1.0;
 /// More than a card draws, also in bursts, in watts.
 const LARGEST_W: f64 = 2000.0;
 /// NVIDIA states 5 % for its power readings.
@@ -123,7 +138,8 @@ impl Gpu {
         let scale = if matches!(energy, Energy::Counted { .. }) { COUNTED } else { INTEGRATED };
         let name = format!("gpu-{}", identity.index);
         let domain = [Domain { name, place: Place::Root, method: Method::Measured, scale }];
-        Ok((Self { device, identity, domain, energy }, caveats))
+        let busy = device.busy().map(|_| Busy { total_s: 0.0, asked: now });
+        Ok((Self { device, identity, domain, energy, busy }, caveats))
     }
 
     /// What the driver says that it is.
@@ -189,6 +205,15 @@ impl Gpu {
                 into.joules[0] = power.joules;
                 into.lag_j[0] = *lag_j;
             }
+        }
+        if let Some(busy) = &mut self.busy {
+            let elapsed_s = now.duration_since(busy.asked).as_secs_f64();
+            if elapsed_s >= BUSY_PERIOD_S {
+                // One that no longer tells is not taken for idle.
+                busy.total_s += self.device.busy().unwrap_or(1.0).clamp(0.0, 1.0) * elapsed_s;
+                busy.asked = now;
+            }
+            into.busy_s = Some(busy.total_s);
         }
         into.at = now;
         Ok(())
@@ -281,13 +306,14 @@ pub(crate) mod tests {
         pub(crate) identity: Identity,
         pub(crate) energy_mj: Option<u64>,
         pub(crate) power: Option<Power>,
+        pub(crate) busy: Option<f64>,
         pub(crate) broken: Option<&'static str>,
     }
 
     impl Scripted {
         pub(crate) fn new(energy_mj: Option<u64>, power: Option<Power>) -> Self {
             let identity = Identity { model: "Test GPU".to_owned(), ..Identity::default() };
-            Self(Arc::new(Mutex::new(Script { identity, energy_mj, power, broken: None })))
+            Self(Arc::new(Mutex::new(Script { identity, energy_mj, power, busy: None, broken: None })))
         }
 
         fn set(&self, change: impl FnOnce(&mut Script)) {
@@ -311,6 +337,10 @@ pub(crate) mod tests {
 
         fn power(&self) -> Result<Option<Power>, ReadError> {
             Ok(self.0.lock().unwrap().power)
+        }
+
+        fn busy(&self) -> Option<f64> {
+            self.0.lock().unwrap().busy
         }
     }
 
@@ -371,6 +401,27 @@ pub(crate) mod tests {
         assert!((gaps.time_s - 2.0).abs() < 1e-6 && (gaps.assumed_j - 200.0).abs() < 1.0, "{gaps:?}");
         assert!(gaps.doubt_j > 3_000.0, "{gaps:?}");
         assert_eq!(read(50_100, 13).0, 1_250.0);
+    }
+
+    #[test]
+    fn how_long_it_was_busy_adds_up() {
+        let device = Scripted::new(Some(0), None);
+        device.set(|script| script.busy = Some(0.0));
+        let (mut gpu, _) = device.open();
+        let start = Instant::now();
+        let mut read = |busy, after_s: f64| {
+            device.set(|script| script.busy = busy);
+            let mut reading = Reading::new(1);
+            gpu.read_at(start + Duration::from_secs_f64(after_s), &mut reading).unwrap();
+            reading.busy_s.unwrap()
+        };
+        assert_eq!(read(Some(1.0), 0.5), 0.0, "not asked so soon");
+        assert!((read(Some(0.5), 2.0) - 1.0).abs() < 1e-3);
+        assert!((read(Some(1.0), 4.0) - 3.0).abs() < 1e-3);
+        let (mut silent, _) = Scripted::new(Some(0), None).open();
+        let mut reading = Reading::new(1);
+        silent.read_at(start + Duration::from_secs(9), &mut reading).unwrap();
+        assert_eq!(reading.busy_s, None);
     }
 
     #[test]

@@ -332,6 +332,7 @@ impl Meter {
                     is_counted: domain.place == Place::Root,
                     part: active.covers,
                     method: domain.method,
+                    busy_s: active.reading.busy_s.map(|now| now - active.start.busy_s.unwrap_or(0.0)),
                 });
             }
         }

@@ -161,6 +161,11 @@ impl Device for Card {
         let power_mw = supported(self.device.power_usage(), || format!("power of gpu-{}", self.index))?;
         Ok(power_mw.map(|mw| Power { watts: f64::from(mw) * 1e-3, is_instant: false }))
     }
+
+    fn busy(&self) -> Option<f64> {
+        // A card that is divided into instances does not tell it.
+        self.device.utilization_rates().ok().map(|rates| f64::from(rates.gpu) * 1e-2)
+    }
 }
 
 /// What the whole card draws at this moment, in watts. Drivers before 530 and older cards do not tell.

@@ -56,6 +56,8 @@ pub struct Reading {
     pub lag_j: Vec<f64>,
     /// Times that the counter did not tell about, in the order of the domains.
     pub gaps: Vec<Gaps>,
+    /// How long what the source meters was busy since the source was opened, in seconds, where that is known.
+    pub busy_s: Option<f64>,
     /// CPU time of the process tree, if the source had to look it up: the reader need not do so again.
     pub tree_cpu_s: Option<f64>,
     /// What happened since the last reading, as a counter that was reset. The reader takes them out.
@@ -70,6 +72,7 @@ impl Reading {
             joules: vec![0.0; domains],
             lag_j: vec![0.0; domains],
             gaps: vec![Gaps::default(); domains],
+            busy_s: None,
             tree_cpu_s: None,
             caveats: Vec::new(),
         }

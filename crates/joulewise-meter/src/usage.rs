@@ -50,6 +50,9 @@ pub struct DomainUsage {
     pub part: Covers,
     /// Where the number comes from.
     pub method: Method,
+    /// How long it was busy, in seconds; known of some GPUs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub busy_s: Option<f64>,
 }
 
 /// How joules are known: three fractions whose sum is 1.
@@ -98,8 +101,13 @@ impl Mark {
         let estimate = self.totals.since(&earlier.totals);
         // Sources that join later come last: those that both moments know have the same places.
         let used = |(i, now): (usize, &DomainUsage)| {
-            let before_j = earlier.domains.get(i).map_or(0.0, |before| before.energy_j);
-            DomainUsage { energy_j: now.energy_j - before_j, ..now.clone() }
+            let before = earlier.domains.get(i);
+            let before_s = before.and_then(|before| before.busy_s).unwrap_or(0.0);
+            DomainUsage {
+                energy_j: now.energy_j - before.map_or(0.0, |before| before.energy_j),
+                busy_s: now.busy_s.map(|busy_s| busy_s - before_s),
+                ..now.clone()
+            }
         };
         Usage {
             energy: estimate.energy(),

@@ -127,6 +127,7 @@ mod tests {
                 others_s: 1.0,
                 resolution_s: 0.0,
                 capacity_s: 4.0,
+                gpus: Vec::new(),
             });
         }
         division

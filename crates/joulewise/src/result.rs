@@ -10,6 +10,7 @@ use joulewise_tune::Direction;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
+use crate::waste::Waste;
 
 /// The version of `result.json` that this binary writes.
 pub const SCHEMA: u32 = 1;
@@ -53,6 +54,9 @@ pub struct RunResult {
     pub choosing_j: Energy,
     /// What the joules cover, as in `process tree, CPU, modelled`.
     pub scope: String,
+    /// What the baseline burns without use.
+    #[serde(default)]
+    pub waste: Waste,
     /// What a reader must know before quoting a number.
     pub caveats: Vec<Caveat>,
     /// Where it ran.

@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::Value;
-use support::{joulewise, text};
+use support::{ZONE, counter, joulewise, text};
 
 /// Eight epochs of the same work, of which the first two get somewhere.
 const TRAINING: &str = r#"
@@ -78,4 +78,46 @@ fn what_is_no_measurement_is_told() {
     let output = joulewise(folder.path(), &["measure", "--metrics", "metrics.jsonl", "--", "true"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("only stdout is looked at"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_starved_loader_is_found_where_joules_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    counter(folder.path());
+    let script = format!(
+        "used=1000000
+         use() {{ sleep 0.03; used=$((used + 2000000)); echo $used > {ZONE}/energy_uj; }}
+         for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+             echo begin load; use; echo end load
+             echo begin step; use; echo end step
+         done"
+    );
+    let pattern = "begin (?<begin>.*)|end (?<end>.*)";
+    let arguments = ["measure", "-o", "run.json", "--span-pattern", pattern, "--", "sh", "-c", &script];
+    let output = joulewise(folder.path(), &arguments);
+    let json: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("run.json")).unwrap()).unwrap();
+    let found = &json["waste"]["findings"][0];
+    assert_eq!(found["kind"], "starved-loader", "{json}");
+    let [low, value, high] = ["low", "value", "high"].map(|end| found["energy_j"][end].as_f64().unwrap());
+    let used = json["energy_j"]["value"].as_f64().unwrap();
+    assert!(0.0 <= low && low < value && value <= high && value < used, "{found}");
+    assert!(json["trace"]["samples"][0]["energy_j"].as_f64().unwrap() <= used);
+    assert!(text(&output.stderr).contains("of the loop's time"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn measurements_with_several_sizes_of_batches_show_the_cheapest() {
+    let folder = tempfile::tempdir().unwrap();
+    // The smaller the batches, the more of them there are.
+    let script = "i=0; while [ $i -lt $((1600000 / $2)) ]; do i=$((i+1)); done";
+    for size in ["16", "64"] {
+        let output = format!("{size}.json");
+        let arguments = ["measure", "-o", &output, "--", "sh", "-c", script, "training", "--batch", size];
+        assert!(joulewise(folder.path(), &arguments).status.success());
+    }
+    let shown = joulewise(folder.path(), &["waste", "16.json", "64.json", "--json"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown[0]["findings"][0]["kind"], "small-batch", "{shown}");
+    assert_eq!(shown[1]["findings"].as_array().unwrap().len(), 0, "{shown}");
 }

@@ -112,9 +112,10 @@ impl Attachment {
         // The session is the run: both begin and end together.
         let metric =
             |series: MetricSeries| RecordedMetric { name: series.name, run: 1, points: series.points };
-        let trace = Recording { metrics: told.metrics.into_iter().map(metric).collect() };
+        let trace =
+            Recording { metrics: told.metrics.into_iter().map(metric).collect(), ..Recording::default() };
         Self {
-            waste: Waste::in_trace(&Trace::of_runs(&[summary.total], told.spans.clone(), &trace)),
+            waste: Waste::in_trace(&Trace::of_runs(&[summary.total], told.spans.clone(), &trace, None)),
             trace,
             schema: SCHEMA,
             process,

@@ -27,7 +27,8 @@ use crate::result::{RunResult, RunState};
 use crate::run::{self, Run};
 use crate::task::graph::GraphTask;
 use crate::task::{CommandTask, Task};
-use crate::{commands::report, exit};
+use crate::waste::Waste;
+use crate::{commands::report, events, exit};
 use log::Log;
 use search::Search;
 use state::State;
@@ -84,7 +85,7 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
         loaded.into_iter().for_each(|record| search.record(record));
         let ended = search.all(&chosen);
         let Some(outcome) = search.outcome()? else { return ended.map(|()| None) };
-        let result = finish(&run, &outcome, &session.finish())?;
+        let result = finish(&run, &outcome, &session.finish(), recipe.train.batch as u64)?;
         log.close(&run)?;
         let printed = print(args, &run, &result);
         ended.hint(format!("`joulewise improve --resume {}` goes on from what is done", run.id()))?;
@@ -122,8 +123,11 @@ fn costs(file: Option<&Path>, task: &Task) -> Result<Costs> {
 }
 
 /// Closes the ledger with the metered total and writes result and report.
-fn finish(run: &Run, outcome: &outcome::Outcome, summary: &Summary) -> Result<RunResult> {
-    let result = outcome.result(run.id(), summary.total, &summary.scope, &summary.caveats);
+fn finish(run: &Run, outcome: &outcome::Outcome, summary: &Summary, batch: u64) -> Result<RunResult> {
+    let mut result = outcome.result(run.id(), summary.total, &summary.scope, &summary.caveats);
+    // The end of a stage has put its events on the disk.
+    let events = run.text(run::EVENTS).map(|log| events::parse(&log))?;
+    result.waste = Waste::in_run(&result, &events, Some(batch));
     run.write_result(&result)?;
     report::write(run, &result)?;
     Ok(result)

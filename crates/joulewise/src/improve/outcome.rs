@@ -24,6 +24,7 @@ use crate::result::{
 use crate::run::{MODELS, Run};
 use crate::task::Task;
 use crate::task::template::{Placeholder, Values};
+use crate::waste::Waste;
 
 /// Stages that are paid for the report and lead to no candidate.
 const FOR_THE_REPORT: [&str; 2] = ["benchmark-inference", "evaluate-test"];
@@ -168,6 +169,7 @@ impl Outcome {
             ledger,
             budget: self.budget.clone(),
             scope: scope.to_owned(),
+            waste: Waste::default(),
             caveats: all_caveats,
             host: self.host.clone(),
             verdict: String::new(),

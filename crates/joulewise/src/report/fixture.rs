@@ -12,6 +12,7 @@ use crate::result::{
     BreakEven, Candidate, Caveat, Entry, Host, Ledger, Life, MetricValue, PerBatch, Ratio, RunResult,
     RunState, SCHEMA, Status,
 };
+use crate::waste::{Finding, Kind, NotJudged, Waste};
 
 const LIFE: Life = Life { inferences: 1e7, retrainings: 0.0, batch: 64 };
 
@@ -204,6 +205,7 @@ pub(crate) fn result() -> RunResult {
         budget: crate::budget::Budget::default(),
         choosing_j: modelled(9_450.0),
         scope: "process tree, CPU, modelled".to_owned(),
+        waste: waste(),
         caveats: vec![Caveat {
             code: "modelled-energy".to_owned(),
             text: "No energy counter could be read, so joules are CPU time × a table of watts per thread; they may be off by ×0.6 to ×1.7, all by the same factor.".to_owned(),
@@ -222,6 +224,18 @@ pub(crate) fn result() -> RunResult {
     };
     result.verdict = ledger::verdict(&result);
     result
+}
+
+fn waste() -> Waste {
+    let finding = Finding {
+        kind: Kind::AfterPlateau,
+        energy_j: modelled(268.7),
+        share: 1.0 / 3.0,
+        evidence: "`accuracy` was within 0.5 pp of its best, 91.8 %, at report 8 of 12".to_owned(),
+        advice: "train for about 67 % as long".to_owned(),
+    };
+    let reason = "no GPU was metered over time".to_owned();
+    Waste { findings: vec![finding], not_judged: vec![NotJudged { kind: Kind::IdleGpu, reason }] }
 }
 
 /// Twelve epochs of the trainings in the fixture's ledger.

@@ -21,5 +21,6 @@ pub mod study;
 pub mod svg;
 pub mod terminal;
 mod trade;
+mod waste;
 
 pub use page::html;

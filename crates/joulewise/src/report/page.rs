@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use joulewise_meter::event::Event;
 
 use super::svg::{Escaped, Frame};
-use super::{candidates, curves, headline, life, machine, practices, quantity, spent, trade};
+use super::{candidates, curves, headline, life, machine, practices, quantity, spent, trade, waste};
 use crate::card::Card;
 use crate::result::{RunResult, RunState, Status};
 
@@ -37,6 +37,7 @@ fn document(
     life::draw(out, result)?;
     candidates::draw(out, result)?;
     spent::draw(out, result)?;
+    waste::draw(out, result)?;
     curves::draw(out, result, events)?;
     practices::draw(out, result, cards)?;
     machine::draw(out, result, recipe)?;

@@ -8,6 +8,7 @@ use super::candidates::by_life_cost;
 use super::grid::{Align, Column, GAP, Grid, letters};
 use super::quantity;
 use crate::result::{Candidate, RunResult, Status};
+use crate::waste::Finding;
 
 /// Letters that fit into a line of stdout: as many as `COLUMNS` says, else those of the terminal that stdout is, and no
 /// limit where it is a file or a pipe.
@@ -35,6 +36,10 @@ pub fn table(result: &RunResult, width: usize, colour: bool) -> String {
     idle_list(&mut out, &idle, width, colour);
     if let Some(spread) = result.spread() {
         wrapped(&mut out, &format!("\nThe baseline with {}: {spread}.", crate::result::OTHER_SEEDS), width);
+    }
+    for line in result.waste.findings.iter().flat_map(Finding::lines) {
+        let gap = if line.starts_with(' ') { "" } else { "\n" };
+        wrapped(&mut out, &format!("{gap}{}", line.trim_start().replace('`', "")), width);
     }
     if quantity::is_modelled(result) {
         wrapped(

@@ -8,6 +8,10 @@
 //!
 //! It assumes that an evaluation costs the same whenever it is done, and that none of them changes the training.
 
+use std::collections::HashMap;
+
+use joulewise_meter::SpanTotal;
+
 use super::plateau::judged;
 use super::{Judgement, Kind, Trace, names};
 
@@ -27,12 +31,12 @@ pub(super) fn find(trace: &Trace) -> Judgement {
     }
     let runs = trace.runs.max(1) as u64;
     let each = count.div_ceil(runs);
-    let left_j = |kept: u64| used_j * kept as f64 / each as f64;
-    let is_enough = |kept: u64| left_j(kept) <= ADMITTED * (total_j - used_j + left_j(kept));
-    let mut every = (2..=each).find(|&k| is_enough(each.div_ceil(k)));
+    let most = ADMITTED / (1.0 - ADMITTED) * (total_j - used_j) / (used_j / each as f64);
     // Where even one takes more than that, all but the last can be left out.
-    every = every.or((each > 1).then_some(each));
-    let Some(every) = every else { return Ok(None) };
+    let every = each.div_ceil((most as u64).max(1));
+    if every < 2 {
+        return Ok(None);
+    }
     let kept = each.div_ceil(every);
     let improved = improved_share(trace);
     let needed = improved.map_or(kept as f64, |share| (share * each as f64).clamp(kept as f64, each as f64));
@@ -41,7 +45,7 @@ pub(super) fn find(trace: &Trace) -> Judgement {
         .map_or_else(String::new, |share| format!("; {:.0} % of them gave a new best value", 100.0 * share));
     let evidence = format!(
         "{count} evaluations take {:.0} % of the energy, {:.0} % would do{metric}",
-        100.0 * used_j / total_j,
+        100.0 * (used_j / total_j).min(1.0),
         100.0 * ADMITTED,
     );
     let advice = format!("evaluate every {} time only, and once at the end", ordinal(every));
@@ -50,18 +54,13 @@ pub(super) fn find(trace: &Trace) -> Judgement {
 }
 
 /// Spans of evaluations that are in no other such span.
-fn outermost(trace: &Trace) -> impl Iterator<Item = &joulewise_meter::SpanTotal> {
-    let outer = |id: Option<u32>| id.and_then(|id| trace.spans.iter().find(|span| span.id == id));
-    trace.spans.iter().filter(move |span| {
-        let mut around = outer(span.parent);
-        while let Some(parent) = around {
-            if names::is_evaluation(&parent.name) {
-                return false;
-            }
-            around = outer(parent.parent);
-        }
-        names::is_evaluation(&span.name)
-    })
+fn outermost(trace: &Trace) -> impl Iterator<Item = &SpanTotal> {
+    let by_id: HashMap<u32, &SpanTotal> = trace.spans.iter().map(|span| (span.id, span)).collect();
+    let is_outermost = move |span: &&SpanTotal| {
+        let outer = |span: &SpanTotal| by_id.get(&span.parent?).copied();
+        std::iter::successors(outer(span), |span| outer(span)).all(|span| !names::is_evaluation(&span.name))
+    };
+    trace.spans.iter().filter(|span| names::is_evaluation(&span.name)).filter(is_outermost)
 }
 
 /// The part of the values of the metric that were better than all before; `None` without a metric.

@@ -4,12 +4,16 @@
 //! nothing, or why it cannot tell. Findings may count the same joules, as evaluations after the plateau: they are not to be
 //! added up.
 
+mod batch;
 mod evaluation;
 #[cfg(test)]
 mod fixture;
+mod gpu;
+mod loading;
 mod names;
 mod plateau;
 pub mod recorded;
+pub mod run;
 pub mod text;
 pub mod trace;
 
@@ -55,18 +59,30 @@ pub struct NotJudged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// The training waits for its data.
+    StarvedLoader,
+    /// A GPU draws power and does nothing.
+    IdleGpu,
     /// Evaluations take more than their share.
     FrequentEvaluation,
     /// Training went on after it had come to what it could.
     AfterPlateau,
+    /// Batches are smaller than they have to be.
+    SmallBatch,
+    /// So are those in which the model will be used.
+    SmallInferenceBatch,
 }
 
 impl Kind {
     /// As a heading.
     pub fn title(self) -> &'static str {
         match self {
+            Self::StarvedLoader => "waiting for data",
+            Self::IdleGpu => "idle GPU",
             Self::FrequentEvaluation => "evaluation too frequent",
             Self::AfterPlateau => "training after the plateau",
+            Self::SmallBatch => "batches below the knee",
+            Self::SmallInferenceBatch => "inferences in batches below the knee",
         }
     }
 }
@@ -80,21 +96,30 @@ const SMALLEST_SHARE: f64 = 0.01;
 /// Looks for one kind of waste.
 type Find = fn(&Trace) -> Judgement;
 
-const LOOKS: [(Kind, Find); 2] =
-    [(Kind::FrequentEvaluation, evaluation::find), (Kind::AfterPlateau, plateau::find)];
+const LOOKS: [(Kind, Find); 5] = [
+    (Kind::StarvedLoader, loading::find),
+    (Kind::IdleGpu, gpu::find),
+    (Kind::FrequentEvaluation, evaluation::find),
+    (Kind::AfterPlateau, plateau::find),
+    (Kind::SmallBatch, batch::find),
+];
 
 impl Waste {
     /// Looks for every kind of waste.
     pub fn in_trace(trace: &Trace) -> Self {
         let mut waste = Self::default();
         for (kind, find) in LOOKS {
-            match find(trace) {
-                Ok(finding) => waste.findings.extend(finding.filter(|found| found.share >= SMALLEST_SHARE)),
-                Err(reason) => waste.not_judged.push(NotJudged { kind, reason }),
-            }
+            waste.add(kind, find(trace));
         }
-        waste.findings.sort_by(|a, b| b.energy_j.value.total_cmp(&a.energy_j.value));
         waste
+    }
+
+    fn add(&mut self, kind: Kind, judgement: Judgement) {
+        match judgement {
+            Ok(finding) => self.findings.extend(finding.filter(|found| found.share >= SMALLEST_SHARE)),
+            Err(reason) => self.not_judged.push(NotJudged { kind, reason }),
+        }
+        self.findings.sort_by(|a, b| b.energy_j.value.total_cmp(&a.energy_j.value));
     }
 }
 
@@ -103,7 +128,7 @@ mod tests {
     use joulewise_tune::Direction;
     use proptest::prelude::*;
 
-    use super::fixture::{curve, span, trace};
+    use super::fixture::{curve, sample, span, trace};
     use super::*;
 
     #[test]
@@ -121,20 +146,29 @@ mod tests {
         let values = prop::collection::vec(prop_oneof![0.0..1.0f64, -5.0..500.0f64, Just(f64::NAN)], 0..30);
         let metrics = prop::sample::select(vec![("accuracy", Direction::Max), ("val_loss", Direction::Min)]);
         let curves = prop::collection::vec((metrics, 0.0..100.0f64, values), 0..3);
-        (0.0..1e3f64, 1..4usize, spans, curves).prop_map(|(joules, runs, spans, curves)| {
-            let mut trace = trace(joules);
-            trace.runs = runs;
-            // A span may be nested in any that came before it.
-            let nested = spans.into_iter().zip(1..).map(|((name, parent, count, used_j), id)| {
-                span(id, name, (0 < parent && parent < id).then_some(parent), count, used_j)
-            });
-            trace.spans = nested.collect();
-            let drawn = curves
-                .into_iter()
-                .map(|((name, direction), each_j, values)| curve(name, direction, each_j, &values));
-            trace.curves = drawn.collect();
-            trace
-        })
+        let gpus = prop::collection::vec((0.0..100.0f64, prop::option::of(0.0..1.0f64)), 0..3);
+        let samples = prop::collection::vec((0.0..20.0f64, 0.0..1e3f64, gpus), 0..10);
+        let idle_w = prop::option::of((0.0..200.0f64, 0.0..200.0f64));
+        (0.0..1e3f64, 1..4usize, spans, curves, samples, idle_w).prop_map(
+            |(joules, runs, spans, curves, samples, idle_w)| {
+                let mut trace = trace(joules);
+                trace.samples =
+                    samples.into_iter().map(|(wall_s, watts, gpus)| sample(wall_s, watts, &gpus)).collect();
+                trace.idle_w = idle_w;
+                trace.runs = runs;
+                // A span may be nested in any that came before it.
+                let nested = spans.into_iter().zip(1..).map(|((name, parent, count, used_j), id)| {
+                    span(id, name, (0 < parent && parent < id).then_some(parent), count, used_j)
+                });
+                trace.spans = nested.collect();
+                let drawn = curves
+                    .into_iter()
+                    .map(|((name, direction), each_j, values)| curve(name, direction, each_j, &values));
+                trace.curves = drawn.collect();
+                trace.batches = batch::of_spans(&trace.spans);
+                trace
+            },
+        )
     }
 
     proptest! {

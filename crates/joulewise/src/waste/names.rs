@@ -8,6 +8,33 @@ use joulewise_tune::Direction;
 /// Spans in which a model is evaluated.
 const EVALUATION: [&str; 8] =
     ["eval", "evaluate", "evaluation", "test", "val", "valid", "validate", "validation"];
+/// Spans in which a loop waits for its next batch.
+const LOADING: [&str; 11] = [
+    "data",
+    "dataload",
+    "dataloader",
+    "fetch",
+    "fetching",
+    "input",
+    "load",
+    "loader",
+    "loading",
+    "prefetch",
+    "read",
+];
+/// Spans in which it works on one.
+const WORK: [&str; 10] = [
+    "backward",
+    "compute",
+    "forward",
+    "optimise",
+    "optimize",
+    "optimizer",
+    "step",
+    "train",
+    "training",
+    "update",
+];
 /// Metrics that grow as a model gets better.
 const GROWING: [&str; 20] = [
     "acc",
@@ -50,6 +77,26 @@ pub(super) fn is_evaluation(span: &str) -> bool {
     has_word(span, &EVALUATION)
 }
 
+/// Whether a loop waits for data in a span of that name.
+pub(super) fn is_loading(span: &str) -> bool {
+    has_word(span, &LOADING)
+}
+
+/// Whether a loop works on a batch in a span of that name.
+pub(super) fn is_work(span: &str) -> bool {
+    has_word(span, &WORK) && !is_loading(span)
+}
+
+/// The number behind the word `batch` or `bs`, as in `step, batch 32`, `batch=32` or `bs32`.
+pub(super) fn batch_size(span: &str) -> Option<u64> {
+    let mut words = words(span)
+        .skip_while(|word| !["batch", "bs", "batchsize"].iter().any(|name| word.starts_with(name)));
+    let first = words.next()?;
+    let digits = first.trim_start_matches(char::is_alphabetic);
+    let number = if digits.is_empty() { words.find(|word| word != "size")? } else { digits.to_owned() };
+    number.parse().ok().filter(|&size| size > 0)
+}
+
 /// Which way a metric of that name improves, if it says anything of how good a model is.
 pub(super) fn direction(metric: &str) -> Option<Direction> {
     if has_word(metric, &SHRINKING) {
@@ -77,6 +124,29 @@ mod tests {
         }
         for name in ["values", "interval", "latest", "step", "retrieval", ""] {
             assert!(!is_evaluation(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn waiting_is_told_from_work() {
+        for name in ["load", "next(dataloader)", "fetch batch", "data_loading"] {
+            assert!(is_loading(name) && !is_work(name), "{name}");
+        }
+        for name in ["step", "train_step", "forward pass"] {
+            assert!(is_work(name) && !is_loading(name), "{name}");
+        }
+        assert!(is_loading("load training data") && !is_work("load training data"));
+    }
+
+    #[test]
+    fn a_batch_has_the_size_in_its_name() {
+        for name in
+            ["batch 32", "step (batch=32)", "batch_size=32", "train bs32", "Batch-32 epoch 7", "batch32"]
+        {
+            assert_eq!(batch_size(name), Some(32), "{name}");
+        }
+        for name in ["step 32", "batch", "batch norm", "batch 0", "next batch"] {
+            assert_eq!(batch_size(name), None, "{name}");
         }
     }
 

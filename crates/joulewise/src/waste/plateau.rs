@@ -1,7 +1,8 @@
 //! Training after the plateau: the metric had come to what it could, and the training went on.
 //!
 //! ```text
-//! plateau  = the first value within 0.5 pp of the best one (0.5 % of it, where the metric is no fraction)
+//! plateau  = the first value within half of the admitted loss of the best one: 0.5 pp where nobody says, or 0.5 % of it where
+//!            the metric is no fraction
 //! at stake = joules of the run − joules up to the plateau
 //! low      = joules of the run − joules up to the value after it, which shows that it is one
 //! ```
@@ -14,9 +15,8 @@ use joulewise_tune::Direction;
 use super::trace::Curve;
 use super::{Judgement, Kind, Trace, names};
 use crate::practice::early_stopping::{LEAST_GAIN, plateau};
+use crate::report::quantity;
 
-/// The loss of a metric that users admit where they say nothing, a fraction.
-const ADMITTED: f64 = 0.01;
 /// Fewest values of which some can be a plateau: one to learn, and two to see that nothing is gained.
 const FEWEST: usize = 3;
 
@@ -43,7 +43,8 @@ pub(super) fn find(trace: &Trace) -> Judgement {
         shown.get_or_insert((curve, flat));
     }
     let Some((curve, flat)) = shown else { return Ok(None) };
-    let distance = if is_fraction(curve) { "0.5 pp" } else { "0.5 %" };
+    let unit = if is_fraction(curve) { "pp" } else { "%" };
+    let distance = format!("{} {unit}", quantity::plain(100.0 * LEAST_GAIN * curve.admitted));
     let evidence = format!(
         "`{}` was within {distance} of its best, {}, at report {flat} of {}",
         curve.metric,
@@ -65,7 +66,7 @@ pub(super) fn judged(trace: &Trace) -> Option<Vec<&Curve>> {
 }
 
 fn near(curve: &Curve) -> f64 {
-    LEAST_GAIN * ADMITTED * if is_fraction(curve) { 1.0 } else { best(curve).abs() }
+    LEAST_GAIN * curve.admitted * if is_fraction(curve) { 1.0 } else { best(curve).abs() }
 }
 
 fn best(curve: &Curve) -> f64 {

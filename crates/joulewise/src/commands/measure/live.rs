@@ -70,8 +70,11 @@ fn line(lately: &Usage, so_far: &Usage, busy: Option<f64>) -> String {
     if let Some(busy) = busy {
         let _ = write!(line, "  CPU {:.0} %", busy * 100.0);
     }
+    let lately_s = lately.wall_s.max(f64::MIN_POSITIVE);
     let domains = lately.domains.iter().zip(&so_far.domains).map(|(lately, so_far)| {
-        format!("{} {} {}", so_far.name, watts(lately.energy_j), Joules(so_far.energy_j))
+        let busy = lately.busy_s.map(|busy_s| format!(" {:.0} %", 100.0 * busy_s / lately_s));
+        let busy = busy.unwrap_or_default();
+        format!("{}{busy} {} {}", so_far.name, watts(lately.energy_j), Joules(so_far.energy_j))
     });
     let domains: Vec<String> = domains.collect();
     let _ = write!(line, "  {}", domains.join(" · "));
@@ -95,6 +98,7 @@ mod tests {
                 is_counted: true,
                 part: Covers::Processor,
                 method: Method::Measured,
+                busy_s: None,
             };
             let mut usage = Usage { wall_s, ..nothing.clone() };
             usage.energy.value = package_j + dram_j;
@@ -103,6 +107,10 @@ mod tests {
         };
         let line = line(&usage(0.5, 70.0, 5.0), &usage(12.0, 1680.0, 120.0), Some(0.83));
         assert_eq!(line, "12.0 s  150 W  1.80 kJ  CPU 83 %  package-0 140 W 1.68 kJ · dram-0 10.0 W 120 J");
+        let mut lately = usage(2.0, 70.0, 5.0);
+        lately.domains[0].busy_s = Some(1.5);
+        let line = super::line(&lately, &usage(12.0, 1680.0, 120.0), None);
+        assert!(line.contains("  package-0 75 % 35.0 W 1.68 kJ · dram-0 "), "{line}");
         assert_eq!(cut(&line, 7), "12.0 s");
     }
 }

@@ -1,6 +1,7 @@
 //! What was measured, as the machine-readable result holds it.
 
 use joulewise_meter::carbon::Footprint;
+use joulewise_meter::division::Division;
 use joulewise_meter::spans::Told;
 use joulewise_meter::{Caveat, DomainUsage, Energy, MetricPoint, MetricSeries, Shares, SpanTotal, Summary};
 use serde::Serialize;
@@ -11,7 +12,7 @@ use super::statistics::Scatter;
 use super::{Measure, caveats};
 use crate::attribution::Attribution;
 use crate::result::SCHEMA;
-use crate::waste::trace::RecordedMetric;
+use crate::waste::trace::{RecordedMetric, Sample};
 use crate::waste::{Recording, Trace, Waste};
 
 /// The machine-readable result. Of repeated runs, joules and seconds are the mean.
@@ -91,9 +92,10 @@ impl Measurement {
         let shares = mean_shares(&runs);
         let last = runs.last().expect("there is a run where there is a result").outcome;
         let usages = runs.iter().map(|run| &run.usage);
-        let trace = recording(&runs, &told.metrics);
+        let trace = recording(&runs, &told.metrics, &division);
         let energies: Vec<Energy> = runs.iter().map(|run| run.usage.energy).collect();
-        let waste = Waste::in_trace(&Trace::of_runs(&energies, told.spans.clone(), &trace));
+        let idle_w = idle.map(|(before, after)| (before.whole_w, after.whole_w));
+        let waste = Waste::in_trace(&Trace::of_runs(&energies, told.spans.clone(), &trace, idle_w));
         let mut caveats = summary.caveats;
         caveats.extend(caveats::of_runs(usages));
         caveats.extend(idle.and_then(|(before, after)| caveats::of_idle(before, after)));
@@ -131,7 +133,7 @@ impl Measurement {
 }
 
 /// What the runs told of, each from its own beginning.
-fn recording(runs: &[Run], metrics: &[MetricSeries]) -> Recording {
+fn recording(runs: &[Run], metrics: &[MetricSeries], division: &Division) -> Recording {
     let of_run = |(run, series): (usize, &MetricSeries)| {
         let Run { begun, usage, .. } = &runs[run];
         let points = series.points.iter().filter_map(|point| {
@@ -142,7 +144,10 @@ fn recording(runs: &[Run], metrics: &[MetricSeries]) -> Recording {
         RecordedMetric { name: series.name.clone(), run: run + 1, points: points.collect() }
     };
     let all = metrics.iter().flat_map(|series| (0..runs.len()).map(move |run| (run, series)));
-    Recording { metrics: all.map(of_run).filter(|metric| !metric.points.is_empty()).collect() }
+    Recording {
+        metrics: all.map(of_run).filter(|metric| !metric.points.is_empty()).collect(),
+        samples: division.windows().iter().map(Sample::of).collect(),
+    }
 }
 
 impl RunRecord {
@@ -197,6 +202,8 @@ fn mean_domains(runs: &[Run]) -> Vec<DomainUsage> {
     for (i, domain) in domains.iter_mut().enumerate() {
         let sum: f64 = runs.iter().filter_map(|run| Some(run.usage.domains.get(i)?.energy_j)).sum();
         domain.energy_j = sum / runs.len() as f64;
+        let busy_s: Option<f64> = runs.iter().map(|run| run.usage.domains.get(i)?.busy_s).sum();
+        domain.busy_s = busy_s.map(|busy_s| busy_s / runs.len() as f64);
     }
     domains
 }

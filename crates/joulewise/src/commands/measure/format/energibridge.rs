@@ -128,6 +128,7 @@ mod tests {
             is_counted,
             part,
             method: Method::Measured,
+            busy_s: None,
         };
         let series = Series {
             period: Duration::from_millis(100),

@@ -81,6 +81,7 @@ mod tests {
             is_counted,
             part: Covers::Processor,
             method: Method::Measured,
+            busy_s: None,
         };
         vec![domain("package-0", package_j, true), domain("dram-0", 10.0, true), domain("psys", 200.0, false)]
     }
