@@ -26,7 +26,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult) -> fmt::Result {
         for Finding { kind, energy_j, share, evidence, advice } in &waste.findings {
             write!(
                 out,
-                "<li><b>{} · {}</b> {}: {} <span class=\"hint\">{}</span></li>",
+                "<li><b>{} · {}</b> {}: {}.<br><span class=\"hint\">To do: {}.</span></li>",
                 quantity::energy(energy_j),
                 quantity::percent(*share),
                 kind.title(),

@@ -21,7 +21,8 @@ impl Waste {
     }
 }
 
-/// The trace of the baseline's training. Joules between the epochs are shared out evenly over its time.
+/// The trace of the baseline's training. Its joules are shared out evenly over the values of the metric: each stands for as much
+/// work, while time also passes for what else the machine does.
 fn trace(result: &RunResult, events: &[Event], batch_size: Option<u64>) -> Option<Trace> {
     let entry = result.ledger.entries.iter().find(|entry| entry.stage == STAGE)?;
     let curve = curve(result, events, entry.energy_j);
@@ -43,20 +44,20 @@ fn curve(result: &RunResult, events: &[Event], used: Energy) -> Option<Curve> {
     let EventKind::StageOpened { id: stage, .. } = events[begin].kind else { return None };
     let closed = |event: &Event| matches!(event.kind, EventKind::StageClosed { id, .. } if id == stage);
     let length = events[begin..].iter().position(closed)?;
-    let during = &events[begin..=begin + length];
-    let (from_s, to_s) = (during[0].at_s, during[length].at_s);
-    let point = |event: &Event| match &event.kind {
+    let during = &events[begin..begin + length];
+    let value = |event: &Event| match &event.kind {
         EventKind::Metric { stage: of, name, value, .. } if *of == stage && *name == result.metric => {
-            let share = (event.at_s - from_s) / (to_s - from_s).max(f64::MIN_POSITIVE);
-            Some((used.value * share.clamp(0.0, 1.0), *value))
+            Some(*value)
         }
         _ => None,
     };
+    let values: Vec<f64> = during.iter().filter_map(value).collect();
+    let each_j = used.value / values.len() as f64;
     Some(Curve {
         metric: result.metric.clone(),
         direction: result.goal,
         admitted: result.max_drop,
-        points: during.iter().filter_map(point).collect(),
+        points: (1..).zip(values).map(|(number, value)| (each_j * f64::from(number), value)).collect(),
         energy_j: used.value,
     })
 }
