@@ -169,6 +169,8 @@ fn the_recipes_that_we_ship_are_read() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = vec![root.join("examples/pytorch/recipe.toml")];
     files.extend(fs::read_dir(root.join("recipes")).unwrap().map(|entry| entry.unwrap().path()));
+    // A search has keys of its own, and is no recipe of `improve`.
+    files.retain(|file| !file.ends_with("glyphs-search.toml"));
     assert!(files.len() >= 3);
     for file in files {
         Recipe::load(Some(&file), []).unwrap_or_else(|error| panic!("{}: {error:#}", file.display()));
