@@ -28,6 +28,7 @@ mod domain;
 pub mod export;
 mod expression;
 mod front;
+mod gp;
 mod hypervolume;
 pub mod import;
 mod number;

@@ -2,12 +2,14 @@
 
 mod auto;
 mod cells;
+mod gp;
 mod grid;
 mod random;
 mod sobol;
 mod tpe;
 
 pub use auto::Auto;
+pub use gp::Gp;
 pub use grid::Grid;
 pub use random::{LinearRandom, Random};
 pub use sobol::Sobol;

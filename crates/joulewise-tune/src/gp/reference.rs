@@ -1,0 +1,76 @@
+//! What scikit-learn and SciPy say, for tests: `tests/reference/gaussian_processes.py` wrote it.
+
+use serde_json::Value;
+
+use super::fit::Hyperparameters;
+use super::normal::{inverse_log_gain, log_below, log_gain};
+use super::process::{Belief, Process};
+use super::strips::Strips;
+
+pub(crate) fn reference() -> Value {
+    serde_json::from_str(include_str!("../../tests/reference/gaussian_processes.json")).unwrap()
+}
+
+pub(crate) fn list(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+pub(crate) fn lists(value: &Value) -> Vec<Vec<f64>> {
+    value.as_array().unwrap().iter().map(list).collect()
+}
+
+fn near(a: f64, b: f64, relative: f64) -> bool {
+    (a - b).abs() <= relative * b.abs().max(1e-300)
+}
+
+#[test]
+fn tails_are_those_of_forty_digits() {
+    for row in reference()["normal"].as_array().unwrap() {
+        let at = |name: &str| row[name].as_f64().unwrap();
+        assert!(near(log_below(at("x")), at("log_below"), 1e-11), "{row} {}", log_below(at("x")));
+        assert!(near(log_gain(at("x")), at("log_gain"), 1e-11), "{row} {}", log_gain(at("x")));
+        let back = inverse_log_gain(at("log_gain"));
+        assert!((back - at("x")).abs() < 1e-8 * at("x").abs().max(1.0), "{row} {back}");
+    }
+}
+
+#[test]
+fn beliefs_are_those_of_scikit_learn() {
+    let matern = &reference()["matern"];
+    let (points, y) = (lists(&matern["points"]), list(&matern["values"]));
+    let hyperparameters = Hyperparameters {
+        log_scales: list(&matern["scales"]).iter().map(|scale| scale.ln()).collect(),
+        log_noise: matern["noise"].as_f64().unwrap().ln(),
+    };
+    let rows: Vec<&[f64]> = points.iter().map(|row| &row[..]).collect();
+    let columns = super::matern::Columns::new(3, rows.iter().copied());
+    let posterior = super::fit::log_posterior(&hyperparameters, &[0, 1, 2], &columns, &y, &mut [0.0; 4]);
+    let priors = 4.0 * 0.5 * std::f64::consts::TAU.ln() + 3.0 * 0.5 * 3f64.ln();
+    let expected =
+        matern["log_likelihood"].as_f64().unwrap() + matern["log_prior"].as_f64().unwrap() + priors;
+    assert!(near(posterior, expected, 1e-9), "{posterior} {expected}");
+
+    let mut process = Process::new(hyperparameters, &[0, 1, 2]);
+    process.see(&rows, &y);
+    let expected = list(&matern["mean"]).into_iter().zip(list(&matern["deviation"]));
+    for (belief, (mean, deviation)) in process.beliefs(&lists(&matern["at"])).iter().zip(expected) {
+        assert!(
+            near(belief.mean, mean, 1e-8) && near(belief.deviation, deviation, 1e-8),
+            "{belief:?} {mean}"
+        );
+    }
+}
+
+#[test]
+fn volumes_are_those_of_a_fine_sum() {
+    let volumes = &reference()["volumes"];
+    let pair = |list: Vec<f64>| [list[0], list[1]];
+    let front: Vec<[f64; 2]> = lists(&volumes["front"]).into_iter().map(pair).collect();
+    let strips = Strips::new(&front, pair(list(&volumes["reference"])));
+    for row in volumes["volumes"].as_array().unwrap() {
+        let (mean, deviation) = (list(&row["mean"]), list(&row["deviation"]));
+        let belief = |k: usize| Belief { mean: mean[k], deviation: deviation[k] };
+        let volume = strips.log_gain(belief(0), belief(1)).0.exp();
+        assert!(near(volume, row["volume"].as_f64().unwrap(), 1e-6), "{row} {volume}");
+    }
+}
