@@ -146,6 +146,10 @@ impl Plan {
         if needs == Needs::Work {
             self.check_work()?;
         }
+        if self.limits.worth_j.is_some() && self.sampler.name != SamplerName::Gp {
+            return Err(anyhow!("only the sampler `gp` knows what a trial is expected to gain"))
+                .hint("add --sampler gp, or give a budget instead of a worth");
+        }
         if self.space.parameters().next().is_none() {
             return Err(anyhow!("the study has no parameters"))
                 .hint("write them into its file, as in `[parameters]` and `lr = { low = 1e-5, high = 0.1, log = true }`");

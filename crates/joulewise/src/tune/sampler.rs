@@ -1,6 +1,6 @@
 //! The samplers by the names that users know.
 
-use joulewise_tune::samplers::{Auto, Grid, LinearRandom, Random, Sobol, Tpe};
+use joulewise_tune::samplers::{Auto, Gp, Grid, LinearRandom, Paper, Random, Sobol, Tpe};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
@@ -58,8 +58,22 @@ impl Sampler {
             SamplerName::Grid => Box::new(Grid::new(u64::from(self.levels.unwrap_or(LEVELS)))),
             SamplerName::LinearRandom => Box::new(LinearRandom),
             SamplerName::Sobol => Box::new(Sobol),
-            _ => Box::new(Random),
+            SamplerName::Gp => {
+                let gp = Gp::new(&plan.objectives);
+                let gp = if self.cost_aware { gp.cost_aware(plan.limits.energy_j) } else { gp };
+                Box::new(match plan.limits.worth_j {
+                    Some(worth_j) => gp.worth(1.0 / worth_j),
+                    None => gp,
+                })
+            }
+            SamplerName::Paper => Box::new(Paper::new(&plan.objectives)),
+            SamplerName::Random => Box::new(Random),
         }
+    }
+
+    /// Which sampler it is for `plan`, and why, where nobody has chosen.
+    pub fn reason(&self, plan: &Plan) -> Option<String> {
+        (self.name == SamplerName::Auto).then(|| self.auto(plan).why().to_owned())
     }
 
     /// Which sampler `auto` is for `plan`.

@@ -84,6 +84,9 @@ impl Run {
         study.limit(plan.limits.of_study());
         let mut err = io::stderr().lock();
         writeln!(err, "study {}: {}", plan.name, plan.described())?;
+        if let Some(reason) = plan.sampler.reason(&plan) {
+            writeln!(err, "{reason}")?;
+        }
         if !study.trials().is_empty() {
             writeln!(err, "continuing after {} trials", study.trials().len())?;
         }
