@@ -1,8 +1,8 @@
 //! The control group (version 2) of this process, where nobody else is in it: its CPU time is that of the process tree,
 //! of children that nobody waits for too.
 //!
-//! Such a group is what `systemd-run --scope` and a container give a command. A group made for the purpose would serve
-//! as well, but moving a process into one makes the kernel stop every fork on the machine for some milliseconds.
+//! Such a group is what `systemd-run --scope` and a container give a command. Where this process has none of its own, its
+//! commands may be given one (see [`command_group`](crate::command_group)).
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -16,15 +16,18 @@ pub(crate) struct Cgroup {
 impl Cgroup {
     /// The group of this process, if it is alone there.
     pub(crate) fn own() -> Option<Self> {
-        let group = path(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)?;
-        Self::of(&group, std::process::id())
+        Self::of(&own_path()?, std::process::id())
+    }
+
+    /// That group, if it tells its CPU time.
+    pub(crate) fn at(group: &Path) -> Option<Self> {
+        let this = Self { stat: File::open(group.join("cpu.stat")).ok()? };
+        this.cpu_s().is_some().then_some(this)
     }
 
     pub(crate) fn of(group: &Path, process: u32) -> Option<Self> {
         let members = fs::read_to_string(group.join("cgroup.procs")).ok()?;
-        let is_alone = members.lines().eq([process.to_string()]);
-        let this = Self { stat: File::open(group.join("cpu.stat")).ok()? };
-        (is_alone && this.cpu_s().is_some()).then_some(this)
+        if members.lines().eq([process.to_string()]) { Self::at(group) } else { None }
     }
 
     /// CPU time of all that was ever in the group, in seconds.
@@ -36,6 +39,11 @@ impl Cgroup {
             text.lines().find_map(|line| line.strip_prefix("usage_usec "))?.trim().parse().ok()?;
         Some(microseconds as f64 * 1e-6)
     }
+}
+
+/// Where the group of this process is.
+pub(crate) fn own_path() -> Option<PathBuf> {
+    path(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)
 }
 
 fn read(path: &str) -> Option<String> {

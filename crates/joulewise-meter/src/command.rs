@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 pub use crate::output::Stream;
 use crate::output::{OnLine, OnStdout, Output};
-use crate::sys;
 use crate::terminal::Terminal;
+use crate::{command_group, sys};
 
 /// A program to run. Its streams are the caller's own unless [`on_line`](Command::on_line) takes them.
 ///
@@ -187,8 +187,7 @@ impl<'a> Command<'a> {
     pub fn run(mut self) -> Result<Outcome, Error> {
         sys::become_subreaper();
         let started = Instant::now();
-        let mut child = self.spawn()?;
-        let pid = child.id() as i32;
+        let (mut child, pid) = self.spawn()?;
         let target = if self.has_own_group { -pid } else { pid };
         let _running = self.has_own_group.then(|| Running::group(pid));
         let _receiving = self.signals.map(|signals| Receiving::start(signals, target));
@@ -247,7 +246,8 @@ impl<'a> Command<'a> {
         })
     }
 
-    fn spawn(&self) -> Result<Child, Error> {
+    /// Starts it; gives what holds its streams, and its number.
+    fn spawn(&self) -> Result<(Child, i32), Error> {
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(Error { code: 1, text: "the command is empty".to_owned() });
         };
@@ -272,7 +272,21 @@ impl<'a> Command<'a> {
         if self.has_own_group {
             command.process_group(0);
         }
-        command.spawn().map_err(|error| {
+        let spawned = match command_group::for_a_command() {
+            None => command.spawn().map(|child| (child, None)),
+            Some(group) => {
+                let spawned = sys::spawn_into(&mut command, &group.handle, self.has_own_group);
+                if let Ok((_, None)) = spawned {
+                    command_group::give_up();
+                }
+                spawned
+            }
+        };
+        let spawned = spawned.map(|(child, pid)| {
+            let pid = pid.unwrap_or(child.id() as i32);
+            (child, pid)
+        });
+        spawned.map_err(|error| {
             let code = match error.kind() {
                 io::ErrorKind::NotFound => 127,
                 io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => 1,
@@ -490,6 +504,25 @@ mod tests {
             running.join().unwrap().unwrap()
         });
         assert_eq!((outcome.code, outcome.cancelled, outcome.timed_out), (128 + 15, true, false));
+    }
+
+    #[test]
+    fn time_of_processes_that_nobody_waits_for_is_counted_where_a_group_can_be_made() {
+        if command_group::for_a_command().is_none() {
+            // Nothing was asked of this machine that it could refuse: it has no control groups for us.
+            assert!(!command_group::read().is_complete);
+            return;
+        }
+        let spin = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+        // Whoever ignores the end of its children never gets to know what they used.
+        let script = format!("BEGIN {{ system(\"{spin}\") }}");
+        let ignores = ["env", "--ignore-signal=CHLD", "awk", script.as_str()];
+        let before = command_group::read();
+        let outcome = Command::new(ignores).process_group(true).without_input().run().unwrap();
+        let used_s = command_group::read().cpu_s - before.cpu_s;
+        assert!(used_s > 0.05, "{used_s} s in the group, {} s known by waiting", outcome.cpu_s);
+        // A program that cannot be executed is told of as before.
+        assert_eq!(Command::new(["joulewise-no-such-program"]).run().unwrap_err().exit_code(), 127);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod carbon;
 mod cgroup;
 pub mod command;
+mod command_group;
 mod counter;
 mod counters;
 mod crosscheck;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::cgroup::Cgroup;
-use crate::sys;
+use crate::{command_group, sys};
 
 /// CPU time of this process, user and system, in seconds.
 pub fn cpu_time_s() -> f64 {
@@ -21,7 +21,7 @@ pub fn cpu_time_s() -> f64 {
 ///
 /// A descendant whose parent ended before it counts as long as it belongs to the tree, which takes a subreaper
 /// (see [`Command`](crate::command::Command)). One that its parent never waits for is lost when it ends, unless this
-/// process is alone in a control group.
+/// process is alone in a control group, or may give its commands one.
 pub fn tree_cpu_time_s() -> f64 {
     Tree::OWN.cpu_s()
 }
@@ -93,23 +93,38 @@ fn own_tree_cpu_s() -> f64 {
     if let Some(in_group_s) = group_cpu_s() {
         return in_group_s.max(ended());
     }
+    let commands = command_group::read();
+    let in_groups_s = sys::own_cpu_s() + commands.cpu_s;
+    if commands.is_complete {
+        return in_groups_s.max(ended());
+    }
     let (ended_s, own) = (ended(), std::process::id() as i32);
     let running: f64 =
         if sys::has_children() { descendants(own).into_iter().map(cpu_s_of_branch).sum() } else { 0.0 };
-    ended_s + running
+    in_groups_s.max(ended_s + running)
 }
 
 /// CPU time of this process's control group, if it was alone there when it was first asked, in seconds. The group may
 /// be older than the process: what it had used by then is not counted.
 fn group_cpu_s() -> Option<f64> {
+    let (group, before_s) = own_group()?;
+    Some(group.cpu_s()? - before_s)
+}
+
+/// Whether this process was alone in its control group when it was first asked.
+pub(crate) fn has_own_group() -> bool {
+    own_group().is_some()
+}
+
+/// That group, and what it had used before this process was in it.
+fn own_group() -> Option<&'static (Cgroup, f64)> {
     static GROUP: OnceLock<Option<(Cgroup, f64)>> = OnceLock::new();
     let group = GROUP.get_or_init(|| {
         let group = Cgroup::own()?;
         let before_s = group.cpu_s()? - sys::own_cpu_s() - sys::reaped_cpu_s();
         Some((group, before_s))
     });
-    let (group, before_s) = group.as_ref()?;
-    Some(group.cpu_s()? - before_s)
+    group.as_ref()
 }
 
 /// CPU time of a running process and of the descendants that it waited for, in seconds.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command_group;
 use crate::counters;
 use crate::energy::Energy;
 use crate::event::{Caveat, EventKind, Observer};
@@ -359,5 +360,6 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.stop_sampling();
+        command_group::remove();
     }
 }

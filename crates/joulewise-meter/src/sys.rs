@@ -1,10 +1,15 @@
 //! The system calls that the standard library does not offer. The only unsafe code of this crate.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -89,6 +94,68 @@ pub(crate) fn become_subreaper() {
     // SAFETY: the call takes no pointer. A kernel that does not know it returns an error, and orphans are lost to us.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
 }
+
+/// Whether this process may write there, as in a folder.
+pub(crate) fn may_write(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: the pointer leads to a string that ends with a zero and outlives the call.
+    unsafe { libc::access(path.as_ptr(), libc::W_OK) == 0 }
+}
+
+/// Starts a program that is born in a control group, of which `group` is the folder, and gives its number. Where the kernel
+/// does not do that, the program is started outside of it, and there is no number but the child's.
+///
+/// The child that the standard library makes has a sibling in the group, which becomes the program in its place: only so
+/// is a program in a group from its first moment.
+pub(crate) fn spawn_into(
+    command: &mut Command,
+    group: &File,
+    has_own_group: bool,
+) -> io::Result<(Child, Option<i32>)> {
+    let (mut heard, told) = io::pipe()?;
+    let (group, teller) = (group.as_raw_fd(), told.as_raw_fd());
+    let replace = move || {
+        // SAFETY: all-zero is a valid `clone_args`, which the kernel reads; the calls are those that are allowed between
+        // fork and exec, and both descriptors are open in the child as they are here, until the program is executed.
+        unsafe {
+            let mut arguments: libc::clone_args = std::mem::zeroed();
+            arguments.flags = libc::CLONE_PARENT as u64 | CLONE_INTO_CGROUP;
+            arguments.cgroup = group as u64;
+            match libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) {
+                0 => {
+                    if has_own_group {
+                        libc::setpgid(0, 0);
+                    }
+                    let pid: i32 = libc::getpid();
+                    libc::write(teller, (&raw const pid).cast(), size_of::<i32>());
+                    Ok(())
+                }
+                pid if pid > 0 => libc::_exit(0),
+                _ => Ok(()),
+            }
+        }
+    };
+    // SAFETY: see there; nothing is allocated and no lock is taken.
+    unsafe { command.pre_exec(replace) };
+    let spawned = command.spawn();
+    drop(told);
+    let mut pid = [0; size_of::<i32>()];
+    let pid = heard.read_exact(&mut pid).ok().map(|()| i32::from_ne_bytes(pid));
+    match (spawned, pid) {
+        (Ok(mut child), Some(pid)) => child.wait().map(|_| (child, Some(pid))),
+        (Ok(child), None) => Ok((child, None)),
+        (Err(error), pid) => {
+            if let Some(pid) = pid {
+                // SAFETY: the kernel is given no pointer. The sibling could not become the program, and has ended.
+                unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+            }
+            Err(error)
+        }
+    }
+}
+
+/// As in `linux/sched.h`.
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 /// A child that ended.
 pub(crate) struct Ended {

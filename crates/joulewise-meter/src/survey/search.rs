@@ -5,6 +5,7 @@ use std::{fs, io, process};
 
 use super::{Finding, GPU_COUNTER, GPU_POWER, Site, State};
 use crate::cgroup::{self, Cgroup};
+use crate::command_group;
 use crate::cure::{self, Cure, Rights};
 use crate::environment::Environment;
 use crate::gpu::Gpu;
@@ -206,8 +207,11 @@ impl Search<'_> {
         let read = |path: &str| fs::read_to_string(self.site.root.join(path)).unwrap_or_default();
         let group = cgroup::path(&read("proc/self/cgroup"), &read("proc/self/mountinfo"));
         let group = group.and_then(|group| Some(self.site.root.join(group.strip_prefix("/").ok()?)));
-        if group.is_some_and(|group| Cgroup::of(&group, process::id()).is_some()) {
+        if group.as_ref().is_some_and(|group| Cgroup::of(group, process::id()).is_some()) {
             return found("CPU time of its own control group: of every descendant", Vec::new());
+        }
+        if group.is_some_and(|group| command_group::is_possible(&group)) {
+            return found("CPU time of a control group for each command: of every descendant", Vec::new());
         }
         let has_systemd = self.site.root.join("run/systemd/system").exists();
         let text = "CPU time of every descendant that somebody waits for, through /proc and from the kernel";

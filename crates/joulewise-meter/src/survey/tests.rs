@@ -169,7 +169,10 @@ fn control_groups_are_told_from_their_files() {
     let members = ("sys/fs/cgroup/run-1.scope/cgroup.procs", own.as_str());
     let alone = without_gpus(&[&[METAL, mount, group, usage, members]]);
     assert!(alone.of_source("process tree").text.contains("its own control group"));
-    let shared = without_gpus(&[&[METAL, mount, group, usage, ("run/systemd/system/x", "")]]);
+    let delegated = without_gpus(&[&[METAL, mount, group, usage, ("run/systemd/system/x", "")]]);
+    assert!(delegated.of_source("process tree").text.contains("a control group for each command"));
+    assert!(delegated.of_source("process tree").cures.is_empty());
+    let shared = without_gpus(&[&[METAL, mount, group, ("run/systemd/system/x", "")]]);
     assert!(shared.of_source("process tree").cures[0].commands[0].starts_with("systemd-run --user --scope"));
     assert!(without_gpus(&[&[METAL, mount]]).of_source("process tree").cures.is_empty(), "without systemd");
 }
