@@ -1,16 +1,17 @@
 //! Divides measured joules: what the machine would have used anyway, and what those who computed used.
 //!
-//! Time is cut into windows. In each of them, with the joules `E` of the processor, the CPU seconds `t` of the process
-//! tree, `o` of all others, and the capacity `c` of all hardware threads:
+//! Time is cut into windows. In each of them, with the joules `E` of the processor and `G` of the GPUs, the CPU seconds
+//! `t` of the process tree, `o` of all others, and the capacity `c` of all hardware threads:
 //!
 //! ```text
 //! idle     = min(idle power × time, E)                  marginal = E − idle
-//! tree     = idle · t/c + marginal · t/(t + o)          others   = the same with o
+//! tree     = idle · t/c + marginal · t/(t + o) + G      others   = the same with o, without G
 //! unused   = the rest: idling that nobody computed in
 //! ```
 //!
 //! So a thread pays for itself while idle, and all who compute share alike in what the load adds, as in the
-//! [`model`](crate::model). The parts of a window sum to it, and none is negative, whatever was read.
+//! [`model`](crate::model). A GPU is held, not shared: those that are metered are the ones that the tree may use, and it
+//! pays for them in full. The parts of a window sum to it, and none is negative, whatever was read.
 
 use serde::{Deserialize, Serialize};
 
@@ -120,12 +121,13 @@ impl Window {
         let idle_j = (idle.processor_w * self.wall_s).clamp(0.0, self.processor_j.max(0.0));
         let added_j = self.processor_j - idle_j;
         let of = |time_s: f64| idle_j * share(time_s, capacity_s) + added_j * share(time_s, busy_s);
+        let gpus_j = (self.whole_j - self.processor_j).max(0.0);
         let (tree_j, others_j) = (of(self.tree_s), of(others_s));
         let whole_idle_j = (idle.whole_w * self.wall_s).clamp(0.0, self.whole_j.max(0.0));
         Parts {
             marginal_j: self.whole_j - whole_idle_j,
             idle_j: whole_idle_j,
-            tree_j,
+            tree_j: tree_j + gpus_j,
             others_j,
             unused_j: (self.processor_j - tree_j - others_j).max(0.0),
         }
@@ -161,14 +163,14 @@ impl Idle {
     }
 }
 
-/// Joules by who used them. `marginal_j + idle_j` are the whole, `tree_j + others_j + unused_j` the processor.
+/// Joules by who used them. `marginal_j + idle_j` are the whole, and so are `tree_j + others_j + unused_j`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Parts {
     /// What was used beyond idling.
     pub marginal_j: f64,
     /// What would have been used anyway.
     pub idle_j: f64,
-    /// The process tree's.
+    /// The process tree's: its share of the processor, and the GPUs that it may use.
     pub tree_j: f64,
     /// Everybody else's.
     pub others_j: f64,
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_window_is_divided_by_who_computed() {
-        // 100 J in a second, of which 40 J are idling; four threads, one of them the tree's, one another's.
+        // 100 J in a second, of which 40 J are idling; four threads, one of them the tree's, one another's; 30 J of a GPU.
         let window = Window {
             whole_j: 130.0,
             processor_j: 100.0,
@@ -265,10 +267,10 @@ mod tests {
         let parts = division.divide(Idle { whole_w: 60.0, processor_w: 40.0 }, 0.0);
         assert_eq!(
             parts,
-            Parts { marginal_j: 70.0, idle_j: 60.0, tree_j: 40.0, others_j: 40.0, unused_j: 20.0 }
+            Parts { marginal_j: 70.0, idle_j: 60.0, tree_j: 70.0, others_j: 40.0, unused_j: 20.0 }
         );
-        assert_eq!(division.divide(Idle::NOTHING, 0.0).tree_j, 50.0);
-        assert_eq!(division.divide(Idle::EVERYTHING, 0.0).tree_j, 25.0);
+        assert_eq!(division.divide(Idle::NOTHING, 0.0).tree_j, 80.0);
+        assert_eq!(division.divide(Idle::EVERYTHING, 0.0).tree_j, 55.0);
         assert_eq!(Idle::of(&window), Idle { whole_w: 130.0, processor_w: 100.0 });
     }
 
@@ -312,9 +314,8 @@ mod tests {
                 prop_assert!(joules >= 0.0, "{parts:?}");
             }
             let whole: f64 = windows.iter().map(|window| window.whole_j).sum();
-            let processor: f64 = windows.iter().map(|window| window.processor_j).sum();
             prop_assert!((parts.marginal_j + parts.idle_j - whole).abs() <= 1e-9 * whole);
-            prop_assert!((parts.tree_j + parts.others_j + parts.unused_j - processor).abs() <= 1e-9 * processor);
+            prop_assert!((parts.tree_j + parts.others_j + parts.unused_j - whole).abs() <= 1e-9 * whole);
         }
 
         /// However long a run is, its windows are few and nothing of it is lost.

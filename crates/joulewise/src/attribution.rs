@@ -13,9 +13,9 @@ pub struct Attribution {
     pub machine_j: Option<Energy>,
     /// What the run added to an idle machine.
     pub marginal_j: Option<Energy>,
-    /// The process tree's share of the processor's joules.
+    /// The process tree's share of the processor's joules, and all of the GPUs that it may use.
     pub process_tree_j: Option<Energy>,
-    /// Everybody else's share of them.
+    /// Everybody else's share of the processor's joules.
     pub other_processes_j: Option<f64>,
     /// Idling of hardware threads that nobody used.
     pub unused_j: Option<f64>,
@@ -156,6 +156,17 @@ mod tests {
         assert!((tree.low - 35.1).abs() < 1e-9 && (tree.high - 45.1).abs() < 1e-9, "{tree:?}");
         assert_eq!((found.other_processes_j, found.unused_j), (Some(40.0), Some(20.0)));
         assert!(found.unknown.is_empty());
+    }
+
+    #[test]
+    fn gpus_are_the_process_trees_in_full() {
+        let mut division = division();
+        division.add(Window { whole_j: 200.0, wall_s: 1.0, capacity_s: 4.0, ..Window::default() });
+        let total = Energy { value: 400.0, low: 360.0, high: 440.0, method: Method::Measured };
+        let found = Attribution::new(total, &division, None, 1);
+        let tree = found.process_tree_j.unwrap();
+        assert!((tree.value - 300.0).abs() < 1e-9, "{tree:?}");
+        assert!(tree.low >= 200.0 * 0.9 && tree.high <= 440.0, "{tree:?}");
     }
 
     #[test]
