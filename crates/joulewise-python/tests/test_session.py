@@ -43,7 +43,8 @@ class Sessions(unittest.TestCase):
         self.assertEqual(report["process"], os.getpid())
         self.assertIn("modelled", repr(report))
         self.assertIn("    inner: 1 ×", repr(report))
-        self.assertRegex(report._repr_html_(), r"<p>.*</p><table>.*outer.*</table>")
+        self.assertRegex(repr(report), r"  caveat: .* modelled .* \(hint: .*\)")
+        self.assertRegex(report._repr_html_(), r"<p>.*</p><table>.*outer.*</table><ul><li>caveat: .*</li></ul>")
 
     def test_sessions_may_follow_and_hold_one_another(self):
         outer = joulewise.Session()

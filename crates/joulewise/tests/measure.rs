@@ -22,10 +22,11 @@ fn the_command_keeps_its_streams_and_its_exit_code() {
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(text(&output.stdout), "out\n");
     let stderr: Vec<&str> = text(&output.stderr).lines().collect();
-    assert_eq!(stderr.len(), 4, "{stderr:?}");
+    assert_eq!(stderr.len(), 6, "{stderr:?}");
     assert_eq!(stderr[0], "err");
     assert!(stderr[1].starts_with("joulewise: ") && stderr[1].contains(", modelled), "), "{stderr:?}");
     assert!(stderr[3].contains("process tree, CPU, modelled (model: "), "{stderr:?}");
+    assert!(stderr[4].contains("caveat: ") && stderr[5].contains("  hint: "), "{stderr:?}");
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn a_command_that_cannot_be_run_ends_as_in_a_shell() {
     let missing = measure(folder.path(), &["-o", "energy.json", "--", "joulewise-no-such-program"]);
     assert_eq!(missing.status.code(), Some(127));
     assert!(text(&missing.stderr).starts_with("error: cannot run `joulewise-no-such-program`: "));
+    assert!(text(&missing.stderr).contains("\nhint: "));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
     assert_eq!(measure(folder.path(), &["--", "./"]).status.code(), Some(126));
     assert_eq!(measure(folder.path(), &["--", "sh", "-c", "kill -TERM $$"]).status.code(), Some(128 + 15));
@@ -63,6 +65,7 @@ fn a_path_that_cannot_be_written_is_told_before_the_command_runs() {
     let output = measure(folder.path(), &["-o", "no/such/folder.json", "--", "touch", "ran"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).starts_with("error: cannot write no/such/folder.json: "));
+    assert!(text(&output.stderr).contains("\nhint: name a file in a folder that exists"));
     assert!(!folder.path().join("ran").exists());
 }
 

@@ -45,6 +45,7 @@ class Report(dict[str, Any]):
         lines += [
             f"  {'  ' * depth}{name}: {count} ×, {used} in {wall}" for depth, name, count, used, wall in self._rows()
         ]
+        lines += [f"  {caveat}" for caveat in self._caveats()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -55,7 +56,19 @@ class Report(dict[str, Any]):
             for depth, name, count, used, wall in self._rows()
         )
         header = "<tr><th style='text-align:left'>span</th><th>count</th><th>time</th><th>energy</th></tr>"
-        return f"<p>{escape(head)}</p>" + (f"<table>{header}{rows}</table>" if rows else "")
+        caveats = "".join(f"<li>{escape(caveat)}</li>" for caveat in self._caveats())
+        return (
+            f"<p>{escape(head)}</p>"
+            + (f"<table>{header}{rows}</table>" if rows else "")
+            + (f"<ul>{caveats}</ul>" if caveats else "")
+        )
+
+    def _caveats(self) -> list[str]:
+        """What limits the figures, and what to do about it."""
+        return [
+            f"caveat: {caveat['text']}" + (f" (hint: {caveat['hint']})" if caveat["hint"] else "")
+            for caveat in self["caveats"]
+        ]
 
     def _rows(self) -> list[tuple[int, str, int, str, str]]:
         """The spans, each behind the one that it is nested in."""

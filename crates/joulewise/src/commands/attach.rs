@@ -12,6 +12,7 @@ use joulewise_meter::spans::Told;
 use joulewise_meter::{Caveat, Energy, MetricSeries, Seconds, Session, SpanTotal, Summary, Watts, process};
 use serde::Serialize;
 
+use super::measure::caveats;
 use super::measure::spans::{self, Spans};
 use super::measure::time;
 use crate::exit;
@@ -139,9 +140,7 @@ impl Attachment {
             Seconds(self.cpu_s)
         )?;
         writeln!(out, "           {} ({})", self.scope, self.sources.join("; "))?;
-        for caveat in self.caveats.iter().filter(|caveat| caveat.code != "modelled-energy") {
-            writeln!(out, "           caveat: {}", caveat.text)?;
-        }
+        caveats::lines(&self.caveats).try_for_each(|line| writeln!(out, "           {line}"))?;
         spans::write(&self.spans, 1, out)?;
         self.waste.lines().try_for_each(|line| writeln!(out, "           {line}"))
     }

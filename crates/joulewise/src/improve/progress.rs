@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use joulewise_meter::{Event, EventKind, Joules, Observer, Seconds};
+use joulewise_meter::{Caveat, Event, EventKind, Joules, Observer, Seconds};
 
 /// A line that is drawn again and again on a terminal, and one line for each stage elsewhere.
 pub(super) struct Progress {
@@ -90,7 +90,10 @@ impl Observer for Progress {
                 };
                 self.say(&format!("{mark} {name}: {status}, {reason}"));
             }
-            EventKind::Caveat(caveat) => self.say(&format!("! {}", caveat.text)),
+            EventKind::Caveat(Caveat { text, hint, .. }) => {
+                let hint = if hint.is_empty() { String::new() } else { format!("\n  hint: {hint}") };
+                self.say(&format!("! {text}{hint}"));
+            }
             EventKind::Finished => self.bar.finish_and_clear(),
             _ => {}
         }

@@ -12,6 +12,14 @@ const UNCOVERED_SHARE: f64 = 0.01;
 /// Idle power that differs more before and after is not idle power.
 const IDLE_SHARE: f64 = 0.1;
 
+/// The caveats as lines for people, each with what to do about it.
+pub(in super::super) fn lines(caveats: &[Caveat]) -> impl Iterator<Item = String> {
+    caveats.iter().flat_map(|Caveat { text, hint, .. }| {
+        let hint = (!hint.is_empty()).then(|| format!("  hint: {hint}"));
+        [Some(format!("caveat: {text}")), hint].into_iter().flatten()
+    })
+}
+
 /// Caveats of the runs.
 pub(super) fn of_runs<'a>(runs: impl Iterator<Item = &'a Usage> + Clone) -> Vec<Caveat> {
     let mut found = Vec::new();

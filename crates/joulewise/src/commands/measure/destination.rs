@@ -36,6 +36,7 @@ impl<'a> Destination<'a> {
             .prefix(".joulewise-")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
+            .hint("name a file in a folder that exists and may be written to")
             .with_context(cannot)?;
         Ok(Self::File { temporary, path })
     }

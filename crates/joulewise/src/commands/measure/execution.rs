@@ -16,6 +16,7 @@ use super::live::Live;
 use super::spans::Spans;
 use super::watch::Watch;
 use crate::exit;
+use crate::hint::Hinted;
 
 /// What it takes to run the command.
 pub(super) struct Execution<'a> {
@@ -53,7 +54,17 @@ pub(super) struct Ended {
 
 impl From<command::Error> for Ended {
     fn from(error: command::Error) -> Self {
-        Self { code: error.exit_code(), error: Some(error.into()) }
+        let code = error.exit_code();
+        let hint = match code {
+            127 => Some("check the name, or give the whole path"),
+            126 => Some("make it executable with chmod +x, or name the program that runs it first"),
+            _ => None,
+        };
+        let error = match hint {
+            Some(hint) => Hinted::new(error, hint).into(),
+            None => error.into(),
+        };
+        Self { code, error: Some(error) }
     }
 }
 
@@ -75,7 +86,8 @@ impl<'a> Execution<'a> {
             let outcome = self.command().run()?;
             if outcome.code != exit::OK {
                 let error = anyhow!("the warm-up run ended with exit code {}", outcome.code);
-                return Err(Ended { code: outcome.code, error: Some(error) });
+                let error = Hinted::new(error, "a command that is repeated must work every time");
+                return Err(Ended { code: outcome.code, error: Some(error.into()) });
             }
             self.stop_if_asked()?;
         }
@@ -122,7 +134,9 @@ impl<'a> Execution<'a> {
         self.stop_if_asked()?;
         if outcome.code != exit::OK {
             let error = anyhow!("the preparation `{script}` ended with exit code {}", outcome.code);
-            return Err(Ended { code: exit::ERROR, error: Some(error) });
+            let error =
+                Hinted::new(error, "what it said is above; end it with `|| true` where that is no failure");
+            return Err(Ended { code: exit::ERROR, error: Some(error.into()) });
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! `joulewise measure`: the joules of any command.
 
 mod carbon;
-mod caveats;
+pub(super) mod caveats;
 mod destination;
 mod execution;
 mod format;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use joulewise_meter::{Grams, Joules, Seconds, Watts};
 
 use super::measurement::Measurement;
-use super::spans;
+use super::{caveats, spans};
 
 /// Below this share of the energy, what is assumed is not worth a line.
 const NOTHING: f64 = 1e-6;
@@ -23,11 +23,7 @@ impl Measurement {
         lines.extend(self.whose());
         lines.extend(self.emitted());
         lines.extend(self.ended());
-        // That the energy is modelled has been said by then.
-        for caveat in self.caveats.iter().filter(|caveat| caveat.code != "modelled-energy") {
-            lines.push(format!("caveat: {}", caveat.text));
-            lines.extend((!caveat.hint.is_empty()).then(|| format!("  hint: {}", caveat.hint)));
-        }
+        lines.extend(caveats::lines(&self.caveats));
         for line in lines {
             writeln!(out, "           {line}")?;
         }
