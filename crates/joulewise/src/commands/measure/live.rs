@@ -2,20 +2,23 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::iter;
 use std::time::Duration;
 
 use joulewise_meter::division::Moment;
 use joulewise_meter::{Joules, Seconds, Usage};
 
-/// A line that is drawn again and again on a terminal, and now and then a line elsewhere.
+/// A few lines that are drawn again and again on a terminal, and now and then a line elsewhere.
 pub(super) struct Live {
     is_terminal: bool,
     last: Option<Moment>,
+    /// How many lines stand on the terminal.
+    drawn: usize,
 }
 
 impl Live {
     pub(super) fn new() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), last: None }
+        Self { is_terminal: io::stderr().is_terminal(), last: None, drawn: 0 }
     }
 
     /// The time between two lines.
@@ -29,13 +32,17 @@ impl Live {
             return;
         }
         let busy = now.load.zip(last.load).and_then(|(now, last)| now.busy_share_since(&last));
-        let line = line(&now.mark.since(&last.mark), &now.mark.since(&start.mark), busy);
+        let parts = parts(&now.mark.since(&last.mark), &now.mark.since(&start.mark), busy);
         let mut stderr = io::stderr().lock();
         // Nobody is left to tell when stderr is closed.
         let _ = if self.is_terminal {
-            write!(stderr, "\r{}\x1b[K", cut(&line, width()))
+            let lines = wrapped(&parts, width());
+            let text = lines.join("\x1b[K\r\n");
+            let above = self.above();
+            self.drawn = lines.len();
+            write!(stderr, "{above}{text}\x1b[J")
         } else {
-            writeln!(stderr, "joulewise: {line}")
+            writeln!(stderr, "joulewise: {}", parts.join("  "))
         };
         self.last = Some(now.clone());
     }
@@ -43,7 +50,15 @@ impl Live {
     /// Makes room for what follows.
     pub(super) fn clear(&self) {
         if self.is_terminal && self.last.is_some() {
-            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+            let _ = write!(io::stderr().lock(), "{}\x1b[J", self.above());
+        }
+    }
+
+    /// Goes to the beginning of what stands there.
+    fn above(&self) -> String {
+        match self.drawn {
+            0 | 1 => "\r".to_owned(),
+            lines => format!("\r\x1b[{}A", lines - 1),
         }
     }
 }
@@ -58,17 +73,32 @@ fn cut(line: &str, width: usize) -> String {
     line.chars().take(width.saturating_sub(1)).collect()
 }
 
-/// As in `12.0 s  150 W  1.80 kJ  CPU 83 %  package-0 140 W 1.68 kJ · dram-0 10.0 W 120 J`.
-fn line(lately: &Usage, so_far: &Usage, busy: Option<f64>) -> String {
+/// As many parts on each line as it holds.
+fn wrapped(parts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.chars().count() + 3 <= width => {
+                line.push_str("  ");
+                line.push_str(part);
+            }
+            _ => lines.push(part.clone()),
+        }
+    }
+    lines.iter().map(|line| cut(line, width)).collect()
+}
+
+/// The whole, and each domain: as in `12.0 s  150 W  1.80 kJ  CPU 83 %` and `dram-0 10.0 W 120 J`.
+fn parts(lately: &Usage, so_far: &Usage, busy: Option<f64>) -> Vec<String> {
     let watts = |joules: f64| Joules(joules) / Seconds(lately.wall_s);
-    let mut line = format!(
+    let mut whole = format!(
         "{}  {}  {}",
         Seconds(so_far.wall_s),
         watts(lately.energy.value),
         Joules(so_far.energy.value)
     );
     if let Some(busy) = busy {
-        let _ = write!(line, "  CPU {:.0} %", busy * 100.0);
+        let _ = write!(whole, "  CPU {:.0} %", busy * 100.0);
     }
     let lately_s = lately.wall_s.max(f64::MIN_POSITIVE);
     let domains = lately.domains.iter().zip(&so_far.domains).map(|(lately, so_far)| {
@@ -76,9 +106,7 @@ fn line(lately: &Usage, so_far: &Usage, busy: Option<f64>) -> String {
         let busy = busy.unwrap_or_default();
         format!("{}{busy} {} {}", so_far.name, watts(lately.energy_j), Joules(so_far.energy_j))
     });
-    let domains: Vec<String> = domains.collect();
-    let _ = write!(line, "  {}", domains.join(" · "));
-    line
+    iter::once(whole).chain(domains).collect()
 }
 
 #[cfg(test)]
@@ -105,12 +133,15 @@ mod tests {
             usage.domains = vec![domain("package-0", package_j), domain("dram-0", dram_j)];
             usage
         };
-        let line = line(&usage(0.5, 70.0, 5.0), &usage(12.0, 1680.0, 120.0), Some(0.83));
-        assert_eq!(line, "12.0 s  150 W  1.80 kJ  CPU 83 %  package-0 140 W 1.68 kJ · dram-0 10.0 W 120 J");
+        let so_far = usage(12.0, 1680.0, 120.0);
+        let told = parts(&usage(0.5, 70.0, 5.0), &so_far, Some(0.83));
+        let whole = "12.0 s  150 W  1.80 kJ  CPU 83 %";
+        assert_eq!(told, [whole, "package-0 140 W 1.68 kJ", "dram-0 10.0 W 120 J"]);
+        assert_eq!(wrapped(&told, 60), [format!("{whole}  package-0 140 W 1.68 kJ"), told[2].clone()]);
+        assert_eq!(wrapped(&told, 200).len(), 1);
+        assert_eq!(wrapped(&told, 7), ["12.0 s", "packag", "dram-0"]);
         let mut lately = usage(2.0, 70.0, 5.0);
         lately.domains[0].busy_s = Some(1.5);
-        let line = super::line(&lately, &usage(12.0, 1680.0, 120.0), None);
-        assert!(line.contains("  package-0 75 % 35.0 W 1.68 kJ · dram-0 "), "{line}");
-        assert_eq!(cut(&line, 7), "12.0 s");
+        assert_eq!(parts(&lately, &so_far, None)[1], "package-0 75 % 35.0 W 1.68 kJ");
     }
 }

@@ -2,6 +2,7 @@
 //! there. What Joulewise does not know is left empty; a last column holds the codes of the caveats.
 
 use std::borrow::Cow;
+use std::fs;
 
 use joulewise_meter::carbon::{KWH_J, Zone};
 use joulewise_meter::{DomainUsage, Method};
@@ -34,23 +35,30 @@ const COLUMNS: [Column; 39] = [
     ("region", |_, _| String::new()),
     ("cloud_provider", |_, _| String::new()),
     ("cloud_region", |_, _| String::new()),
-    ("os", |_, _| std::env::consts::OS.to_owned()),
+    ("os", |_, _| format!("Linux-{}-{}", line("/proc/sys/kernel/osrelease", ""), std::env::consts::ARCH)),
     ("python_version", |_, _| String::new()),
     ("codecarbon_version", |_, _| concat!("joulewise ", env!("CARGO_PKG_VERSION")).to_owned()),
     ("cpu_count", |_, _| {
         std::thread::available_parallelism().map_or_else(|_| String::new(), |n| n.to_string())
     }),
-    ("cpu_model", |_, _| String::new()),
+    ("cpu_model", |_, _| line("/proc/cpuinfo", "model name")),
     ("gpu_count", |_, run| run.domains.iter().filter(|domain| is_gpu(domain)).count().to_string()),
     ("gpu_model", |_, _| String::new()),
     ("longitude", |_, _| String::new()),
     ("latitude", |_, _| String::new()),
-    ("ram_total_size", |_, _| String::new()),
+    ("ram_total_size", |_, _| {
+        let kib = line("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse::<f64>();
+        kib.map_or_else(|_| String::new(), |kib| (kib / f64::from(1 << 20)).to_string())
+    }),
     ("tracking_mode", |_, run| {
         if run.energy_j.method == Method::Modelled { "process" } else { "machine" }.to_owned()
     }),
     ("cpu_utilization_percent", |_, _| String::new()),
-    ("gpu_utilization_percent", |_, _| String::new()),
+    ("gpu_utilization_percent", |_, run| {
+        let busy: Vec<f64> = run.domains.iter().filter_map(|domain| domain.busy_s).collect();
+        let mean = |busy: &[f64]| 100.0 * busy.iter().sum::<f64>() / busy.len() as f64 / run.wall_s;
+        if busy.is_empty() { String::new() } else { mean(&busy).to_string() }
+    }),
     ("ram_utilization_percent", |_, _| String::new()),
     ("ram_used_gb", |_, _| String::new()),
     ("on_cloud", |_, _| "N".to_owned()),
@@ -85,7 +93,15 @@ fn zone(all: &Measurement) -> Option<Zone> {
 
 fn joules(run: &RunRecord, is_wanted: fn(&DomainUsage) -> bool) -> f64 {
     let wanted = run.domains.iter().filter(|domain| domain.is_counted && is_wanted(domain));
-    wanted.map(|domain| domain.energy_j).sum()
+    // The sum of nothing would be −0.
+    wanted.fold(0.0, |sum, domain| sum + domain.energy_j)
+}
+
+/// What stands behind the name in the first line that begins with it.
+fn line(path: &str, name: &str) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value.map_or_else(String::new, |value| value.trim_start_matches([' ', '\t', ':']).trim_end().to_owned())
 }
 
 fn is_gpu(domain: &DomainUsage) -> bool {
@@ -120,5 +136,7 @@ mod tests {
         assert!((number("energy_consumed") - 110.0 * 1.2 / KWH_J).abs() < 1e-12);
         assert!((number("emissions") - 110.0 * 1.2 / KWH_J * 0.044).abs() < 1e-12);
         assert_eq!((of("country_iso_code"), of("cpu_power"), of("caveats")), ("FRA", "50", "counter-reset"));
+        assert_eq!((of("gpu_energy"), of("gpu_power"), of("gpu_utilization_percent")), ("0", "0", ""));
+        assert!(number("ram_total_size") > 0.0 && of("os").starts_with("Linux-"));
     }
 }

@@ -1,5 +1,5 @@
-//! The columns of EnergiBridge, one row per reading, for scripts that read its files: cumulative joules, and the power
-//! of GPUs. A last column holds the codes of the caveats.
+//! The columns of EnergiBridge, one row per reading, for scripts that read its files: cumulative joules, the power of
+//! GPUs, how busy and how fast the hardware threads are, and memory. A last column holds the codes of the caveats.
 
 use std::borrow::Cow;
 use std::fs;
@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use joulewise_meter::division::Moment;
 use joulewise_meter::{Covers, DomainUsage, Mark};
 
+use super::gauges::Gauges;
 use super::row;
 
 /// The readings of all runs, in order.
@@ -23,6 +24,7 @@ struct Reading {
     at_ms: u128,
     /// Since the first reading, in the order of the domains; those that join later are missing at the end.
     joules: Vec<f64>,
+    gauges: Gauges,
 }
 
 impl Series {
@@ -40,13 +42,15 @@ impl Series {
         let first = self.first.get_or_insert_with(|| now.mark.clone());
         self.domains = now.mark.since(first).domains;
         let joules = self.domains.iter().map(|domain| domain.energy_j).collect();
-        self.readings.push(Reading { at_ms, joules });
+        self.readings.push(Reading { at_ms, joules, gauges: Gauges::now() });
     }
 
     pub(super) fn render(&self, is_amd: bool, caveats: &str) -> String {
         let columns = self.columns(is_amd);
         let mut header: Vec<Cow<'_, str>> = vec!["Delta".into(), "Time".into()];
         header.extend(columns.iter().map(|column| Cow::from(column.name.as_str())));
+        let gauges = self.readings.first().map(|reading| &reading.gauges);
+        header.extend(gauges.into_iter().flat_map(Gauges::columns).map(Cow::from));
         header.push("CAVEATS".into());
         let mut text = row(&header);
         let mut before: Option<&Reading> = None;
@@ -63,6 +67,8 @@ impl Series {
                 };
                 fields.push(value.to_string().into());
             }
+            let gauges = reading.gauges.values(before.map(|before| &before.gauges));
+            fields.extend(gauges.map(|value| Cow::from(value.to_string())));
             fields.push(caveats.into());
             text.push_str(&row(&fields));
             before = Some(reading);
@@ -142,15 +148,16 @@ mod tests {
             ],
             // The GPU joins after the first reading.
             readings: vec![
-                Reading { at_ms: 1000, joules: vec![0.0, 0.0, 0.0, 0.0] },
-                Reading { at_ms: 1100, joules: vec![5.0, 2.0, 7.5, 30.0, 20.0] },
+                Reading { at_ms: 1000, joules: vec![0.0; 4], gauges: Gauges::default() },
+                Reading { at_ms: 1100, joules: vec![5.0, 2.0, 7.5, 30.0, 20.0], gauges: Gauges::default() },
             ],
         };
         assert_eq!(
             series.render(false, ""),
-            "Delta,Time,PACKAGE_ENERGY (J),PP0_ENERGY (J),GPU0_POWER (mWatts),CAVEATS\n\
-             0,1000,0,0,0,\n\
-             100,1100,12.5,2,200000,\n"
+            "Delta,Time,PACKAGE_ENERGY (J),PP0_ENERGY (J),GPU0_POWER (mWatts),TOTAL_MEMORY,TOTAL_SWAP,USED_MEMORY,\
+             USED_SWAP,CAVEATS\n\
+             0,1000,0,0,0,0,0,0,0,\n\
+             100,1100,12.5,2,200000,0,0,0,0,\n"
         );
         assert!(series.render(true, "").starts_with("Delta,Time,CPU_ENERGY (J),"));
     }

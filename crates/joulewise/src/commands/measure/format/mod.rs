@@ -3,6 +3,7 @@
 mod codecarbon;
 mod csv;
 pub(super) mod energibridge;
+mod gauges;
 mod markdown;
 
 use std::borrow::Cow;
