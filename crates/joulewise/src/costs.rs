@@ -74,6 +74,13 @@ impl Costs {
     pub fn training_s(&self, model: &Model, examples: f64) -> Result<f64, GraphError> {
         Ok(self.inference_s(model)? * self.training_factor * examples)
     }
+
+    /// What updating the parameters takes on top of a training of `model` in batches of `batch` examples, as a part of
+    /// the training. Each update reads and writes the parameters and their momenta.
+    pub fn updates(&self, model: &Model, batch: usize) -> Result<f64, GraphError> {
+        let update_s = 2.0 * self.s_per_value * model.weights.count() as f64;
+        Ok(update_s / self.training_s(model, batch.max(1) as f64)?)
+    }
 }
 
 #[cfg(test)]
@@ -90,5 +97,14 @@ mod tests {
         // 36 channels are computed as 48: half a step more costs a whole step.
         let (conv2_64, conv2_68) = (cost(1.0), cost(68.0 / 64.0));
         assert!(conv2_68 > 1.15 * conv2_64);
+    }
+
+    #[test]
+    fn small_batches_update_more_often() {
+        let costs = Costs::typical("avx512", 2.0);
+        let model = build("mlp", [1, 28, 28], 10, 1.0, 1).unwrap();
+        let of = |batch| costs.updates(&model, batch).unwrap();
+        assert!(of(64) > 0.0 && (of(16) / of(64) - 4.0).abs() < 1e-9, "{}", of(64));
+        assert!(of(1_000_000) < 1e-3);
     }
 }

@@ -1,9 +1,10 @@
 //! Search the hyperparameters, most settings only briefly.
 //!
 //! # What it does
-//! Draws learning rate and weight decay log-uniformly and the batch size from a few, trains all settings
-//! briefly on a part of the images, lets the best third go on for three times as long, and trains the
-//! winner in full.
+//! Spreads learning rate and weight decay over orders of magnitude and the batch size over a few, trains all
+//! settings briefly on a part of the images, lets the best third train for three times as long, and trains the
+//! winner in full. As long as that finds something better and the budget lasts, it begins again, with settings that
+//! are likely by what came of those before (tree-structured Parzen estimators, which also weigh what a setting costs).
 //!
 //! # Why it saves energy
 //! A bad setting can use several times the energy for the same accuracy. Stopping bad trials early pays for
@@ -14,24 +15,23 @@
 //! already, the search is a loss, and the report says so.
 //!
 //! # Evidence
-//! Bergstra and Bengio (2012) for random search, Jamieson and Talwalkar (2016) for successive halving. On a
-//! linear scale most learning rates are too large, which is how grids lose in Yarally et al. (2023).
+//! Bergstra et al. (2011) for the estimators, Jamieson and Talwalkar (2016) for successive halving, Falkner et al.
+//! (2018) for both together. On a linear scale most learning rates are too large, which is how grids lose in Yarally et al. (2023).
 //!
 //! # How to check
 //! The trials in the run's events: setting, metric and joules of each.
 
 mod command;
+mod search;
 mod tally;
-
-use std::collections::BTreeMap;
 
 use joulewise_learn::data::stratified_subset;
 use joulewise_learn::train::{Control, Hyperparameters, Split, TrainError};
 use joulewise_meter::EventKind;
-use joulewise_tune::samplers::Random;
 use joulewise_tune::stoppers::SuccessiveHalving;
-use joulewise_tune::{Direction, Objectives, Outcome, Point, Report, Space, Study, TrialId, Value};
-use tally::{Ended, Tally};
+use joulewise_tune::{Direction, Point, Space, TrialId, Value};
+use search::{Search, Shape, Trained, Training};
+use tally::Ended;
 
 use super::{Card, Practice, Setback};
 use crate::candidate::Candidate;
@@ -40,8 +40,8 @@ use crate::task::Task;
 use crate::task::graph::GraphTask;
 use crate::task::template::Placeholder;
 
-/// Settings that are tried.
-const TRIALS: usize = 9;
+/// Brackets of trials: the sampler has seen enough after the first one to know better than chance.
+const BRACKETS: Shape = Shape { trials: 12, least: 2, brackets: 3, ends_without_gain: true };
 /// A rung keeps one trial in so many, for so many times as long.
 const ETA: u64 = 3;
 /// Share of the training images that trials see.
@@ -82,32 +82,23 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
     let full = task.hyper.epochs as f64;
     let left = cx.budget.left(&cx.practice);
     let halving = SuccessiveHalving::new(Direction::Max, ETA, 1, ETA);
-    let affordable = (1..=TRIALS).rev().find(|&n| halving.total_steps(n) as f64 * epoch + full <= left);
-    let Some(trials) = affordable.filter(|&n| n > 1) else {
+    let pays = |cx: &Context<'_>, steps: u64| {
+        steps as f64 * epoch + full <= cx.budget.left(&cx.practice) * (1.0 + 1e-9)
+    };
+    if !pays(cx, halving.total_steps(BRACKETS.least)) {
         return Err(Setback::Skipped(format!(
             "its share of the budget, {left:.1} epochs of the baseline, does not pay for two trials and a training"
         )));
-    };
-
-    let mut study = Study::new(space(&task.hyper)?, Objectives::single(Direction::Max), cx.seed, Random);
-    let mut points: BTreeMap<TrialId, Point> = BTreeMap::new();
-    let today = today(&task.hyper);
-    points.insert(study.start(today.clone()), today);
-    while points.len() < trials {
-        let (id, point) = study.ask();
-        points.insert(id, point);
     }
-    let mut running: Vec<TrialId> = points.keys().copied().collect();
-    let mut entries = Vec::new();
-    let mut tally = Tally::of(trials);
-    for rung in halving.rungs(trials) {
-        let mut arrived = Vec::new();
-        for &id in &running {
-            let mut hyper = setting(&task.hyper, &points[&id]);
-            hyper.epochs = rung.step as usize;
-            let name = format!("trial-{}-{}", id.0, rung.step);
+
+    let search = Search::new(space(&task.hyper)?, Direction::Max, cx.seed, left - full, halving, BRACKETS);
+    let found =
+        search.starting_with(today(&task.hyper)).run(cx, pays, |cx, Training { id, point, step }| {
+            let mut hyper = setting(&task.hyper, point);
+            hyper.epochs = step as usize;
+            let name = format!("trial-{}-{step}", id.0);
             let split = Split { train: &subset, select: &task.splits.select };
-            let before = cx.session.reading();
+            let (before, left) = (cx.session.reading(), cx.budget.left(&cx.practice));
             let attempt = cx.attempt(
                 &name,
                 &[],
@@ -119,33 +110,25 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
                 None,
                 &mut |_| Control::Continue,
             )?;
-            let cost = cx.session.reading().energy.value - before.energy.value;
-            // What breaks is an answer too, and was paid for: it goes no further.
-            entries.push(attempt.entry);
-            let (value, ended) = match attempt.result {
-                Ok(fitted) => (fitted.select().unwrap_or(f64::NAN), Ended::Complete),
-                Err(error) => {
-                    let diverged = matches!(error, TrainError::Diverged { .. });
-                    let ended = if diverged { Ended::Diverged } else { Ended::Failed };
-                    tally.broke(ended, error);
-                    (f64::NAN, ended)
+            let energy_j = cx.session.reading().energy.value - before.energy.value;
+            let updates = cx.costs.updates(&model, hyper.batch)?;
+            let cost = (left - cx.budget.left(&cx.practice)) * (1.0 + updates);
+            let result = match attempt.result {
+                Ok(fitted) => {
+                    fitted.select().ok_or_else(|| (Ended::Failed, "no epoch was watched".to_owned()))
                 }
+                Err(error @ TrainError::Diverged { .. }) => Err((Ended::Diverged, error.to_string())),
+                Err(error) => Err((Ended::Failed, error.to_string())),
             };
-            study.report(id, Report { step: rung.step, values: vec![value], cost });
-            study.tell(id, Outcome::of(value, cost));
-            arrived.push((id, value));
-            cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost, ended));
-        }
-        running = halving.survivors(&arrived);
-    }
-    let Some(best) = running.first().map(|id| &points[id]) else {
-        return Err(tally.no_winner());
-    };
-    let hyper = setting(&task.hyper, best);
-    let trained = cx.train("train-winner", &entries, task, &model, &hyper, None)?;
+            cx.session.emit(trial_event(attempt.entry, id, point, &result, energy_j));
+            Ok(Trained { entry: attempt.entry, result, cost })
+        })?;
+    let hyper = setting(&task.hyper, &found.point);
+    let trained = cx.train("train-winner", &found.entries, task, &model, &hyper, None)?;
     let mut candidate = Candidate::trained("tune", trained.fitted.model);
     candidate.made_by(trained.entry);
-    candidate.note("trials", tally.to_string());
+    candidate.note("trials", found.tally.to_string());
+    candidate.note("sampler", found.sampler);
     candidate.note("learning rate", format!("{:.4} (was {})", hyper.lr, task.hyper.lr));
     candidate
         .note("weight decay", format!("{:.1e} (was {:.1e})", hyper.weight_decay, task.hyper.weight_decay));
@@ -195,12 +178,19 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn trial_event(stage: u32, id: TrialId, point: &Point, value: f64, energy_j: f64, ended: Ended) -> EventKind {
+fn trial_event(
+    stage: u32,
+    id: TrialId,
+    point: &Point,
+    result: &Result<f64, (Ended, String)>,
+    energy_j: f64,
+) -> EventKind {
+    let ended = result.as_ref().err().map_or(Ended::Complete, |(ended, _)| *ended);
     EventKind::Trial {
         stage,
         number: id.0,
         params: point.values().map(|(name, value)| (name.to_owned(), text(value))).collect(),
-        value: value.is_finite().then_some(value),
+        value: result.as_ref().ok().copied(),
         energy_j: Some(energy_j),
         state: ended.word().to_owned(),
     }
@@ -225,15 +215,20 @@ mod tests {
         let made = made.unwrap().remove(0);
         let note = &made.notes.iter().find(|(name, _)| name == "trials").unwrap().1;
         assert!(
-            note.starts_with("9, of which") && note.contains("failed") && !note.contains("diverged"),
+            note.contains("stopped early") && note.contains("failed") && !note.contains("diverged"),
             "{note}"
         );
         assert!(note.contains("do not fill one batch"), "{note}");
+        assert!(made.notes.iter().any(|(name, why)| name == "sampler" && why.starts_with("tpe")));
         let winner = bench.ledger.last().unwrap();
         assert_eq!(winner.name, "tune/train-winner");
         let trials = bench.ledger.iter().filter(|stage| stage.name.starts_with("tune/trial-"));
         let trials: Vec<u32> = trials.map(|stage| stage.id).collect();
-        assert!(trials.len() >= 9 && winner.depends_on == trials, "{trials:?}, {:?}", winner.depends_on);
+        assert!(
+            trials.len() > BRACKETS.trials && winner.depends_on == trials,
+            "{trials:?}, {:?}",
+            winner.depends_on
+        );
     }
 
     #[test]

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use joulewise_tune::samplers::Random;
 use joulewise_tune::stoppers::SuccessiveHalving;
-use joulewise_tune::{Objectives, Outcome, Point, Report, Space, Study, TrialId, Value};
+use joulewise_tune::{Point, Space, TrialId, Value};
 
-use super::{DECADES, ETA, Ended, TRIALS, Tally, trial_event};
+use super::search::{Search, Shape, Trained, Training};
+use super::{BRACKETS, DECADES, ETA, Ended, trial_event};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::practice::{Setback, command};
 use crate::task::template::{Placeholder, Values};
 use crate::task::{CommandTask, TaskErrorKind};
 
+/// Trials of which each is a whole training: the next one is drawn when the last one is done.
+const WHOLE: Shape = Shape { trials: 1, least: 1, brackets: 9, ends_without_gain: false };
 /// Placeholders that are searched, where the command has them.
 const SEARCHED: [Placeholder; 3] = [Placeholder::Lr, Placeholder::WeightDecay, Placeholder::Batch];
 
@@ -24,78 +26,61 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
     let part = |share: u64| if halves { full.div_ceil(share) } else { 1 };
     let halving = SuccessiveHalving::new(task.direction(), ETA, part(ETA * ETA), part(ETA));
     let last = if halves { full } else { 0 };
+    let shape = if halves { BRACKETS } else { WHOLE };
     let left = cx.budget.left(&cx.practice);
-    let affordable = (1..=TRIALS).rev().find(|&n| (rungs(&halving, n, halves) + last) as f64 <= left + 1e-9);
-    let Some(trials) = affordable.filter(|&n| n > 1 || !halves) else {
+    let pays = |cx: &Context<'_>, steps: u64| (steps + last) as f64 <= cx.budget.left(&cx.practice) + 1e-9;
+    if !pays(cx, halving.total_steps(shape.least)) {
         return Err(Setback::Skipped(format!(
             "its share of the budget, {left:.1} epochs of the baseline, does not pay for its trials and a training"
         )));
-    };
+    }
 
-    let mut study = Study::new(space(task)?, Objectives::single(task.direction()), cx.seed, Random);
-    let mut points: BTreeMap<TrialId, Point> = BTreeMap::new();
+    let mut search = Search::new(space(task)?, task.direction(), cx.seed, left - last as f64, halving, shape);
     if halves {
         // Without `{epochs}` today's setting is the baseline itself, which has run already.
-        let today = today(task);
-        points.insert(study.start(today.clone()), today);
+        search = search.starting_with(today(task));
     }
-    while points.len() < trials {
-        let (id, point) = study.ask();
-        points.insert(id, point);
-    }
-    let mut running: Vec<TrialId> = points.keys().copied().collect();
-    let mut entries = Vec::new();
     let mut whole: BTreeMap<TrialId, (Candidate, u32)> = BTreeMap::new();
-    let mut tally = Tally::of(trials);
-    for step in steps(&halving, trials, halves) {
-        let mut arrived = Vec::new();
-        for &id in &running {
-            let mut values = values(&points[&id]);
-            if halves {
-                values.insert(Placeholder::Epochs, step.to_string());
-            }
-            let before = cx.session.reading();
-            let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values.into(), cx)?;
-            let cost = cx.session.reading().energy.value - before.energy.value;
-            entries.push(attempt.entry);
-            let (value, ended) = match &attempt.result {
-                Ok(trained) => {
-                    let candidate = command::candidate("tune", task, trained, &attempt.out);
-                    let value = candidate.select.unwrap_or(f64::NAN);
-                    match &candidate.artifact {
-                        // Nobody needs the models of short trials, and some are gigabytes.
-                        Some(model) if halves => discard(&cx.absolute(model)),
-                        _ => {}
-                    }
-                    whole.insert(id, (candidate, attempt.entry));
-                    (value, Ended::Complete)
-                }
-                Err(error) => {
-                    // A setting that diverges or fails is an answer too: it goes no further.
-                    let diverged = error.kind() == TaskErrorKind::NotANumber;
-                    let ended = if diverged { Ended::Diverged } else { Ended::Failed };
-                    tally.broke(ended, error);
-                    (f64::NAN, ended)
-                }
-            };
-            study.report(id, Report { step, values: vec![value], cost });
-            study.tell(id, Outcome::of(value, cost));
-            arrived.push((id, value));
-            cx.session.emit(trial_event(attempt.entry, id, &points[&id], value, cost, ended));
+    let found = search.run(cx, pays, |cx, Training { id, point, step }| {
+        let mut values = values(point);
+        if halves {
+            values.insert(Placeholder::Epochs, step.to_string());
         }
-        running = halving.survivors(&arrived);
-    }
-    let Some(&best) = running.first() else {
-        return Err(tally.no_winner());
-    };
+        let before = cx.session.reading();
+        let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values.into(), cx)?;
+        let energy_j = cx.session.reading().energy.value - before.energy.value;
+        let result = match &attempt.result {
+            Ok(trained) => {
+                let candidate = command::candidate("tune", task, trained, &attempt.out);
+                let value = candidate.select.unwrap_or(f64::NAN);
+                match &candidate.artifact {
+                    // Nobody needs the models of short trials, and some are gigabytes.
+                    Some(model) if halves => discard(&cx.absolute(model)),
+                    _ => {}
+                }
+                whole.insert(id, (candidate, attempt.entry));
+                if value.is_finite() {
+                    Ok(value)
+                } else {
+                    Err((Ended::Diverged, format!("the metric is {value}")))
+                }
+            }
+            Err(error) if error.kind() == TaskErrorKind::NotANumber => {
+                Err((Ended::Diverged, error.to_string()))
+            }
+            Err(error) => Err((Ended::Failed, error.to_string())),
+        };
+        cx.session.emit(trial_event(attempt.entry, id, point, &result, energy_j));
+        Ok(Trained { entry: attempt.entry, result, cost: step as f64 })
+    })?;
 
     let mut candidate = if halves {
-        let attempt = command::train("train-winner", &entries, task, &values(&points[&best]).into(), cx)?;
+        let attempt = command::train("train-winner", &found.entries, task, &values(&found.point).into(), cx)?;
         let mut candidate = command::candidate("tune", task, &attempt.result?, &attempt.out);
         candidate.made_by(attempt.entry);
         candidate
     } else {
-        let Some((mut candidate, entry)) = whole.remove(&best) else {
+        let Some((mut candidate, entry)) = whole.remove(&found.id) else {
             return Err(Setback::Failed("the best trial left nothing".into()));
         };
         for (loser, _) in whole.values() {
@@ -104,24 +89,15 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
         candidate.made_by(entry);
         candidate
     };
-    entries.iter().for_each(|&entry| candidate.upstream(entry));
-    candidate.values = values(&points[&best]);
-    candidate.note("trials", tally.to_string());
-    for (placeholder, value) in values(&points[&best]) {
+    found.entries.iter().for_each(|&entry| candidate.upstream(entry));
+    candidate.values = values(&found.point);
+    candidate.note("trials", found.tally.to_string());
+    candidate.note("sampler", found.sampler);
+    for (placeholder, value) in values(&found.point) {
         let was = task.baseline().get(&placeholder).map_or("", String::as_str);
         candidate.note(placeholder.name(), format!("{value} (was {was})"));
     }
     Ok(vec![candidate])
-}
-
-/// Epochs, or trainings, that `trials` trials take.
-fn rungs(halving: &SuccessiveHalving, trials: usize, halves: bool) -> u64 {
-    if halves { halving.total_steps(trials) } else { trials as u64 }
-}
-
-/// Epochs of each round of trials; a single round of whole trainings where they cannot be shortened.
-fn steps(halving: &SuccessiveHalving, trials: usize, halves: bool) -> Vec<u64> {
-    if halves { halving.rungs(trials).iter().map(|rung| rung.step).collect() } else { vec![1] }
 }
 
 fn space(task: &CommandTask) -> Result<Space, Setback> {

@@ -26,10 +26,11 @@ impl Ended {
     }
 }
 
-/// Counts the trials that go no further because they broke.
+/// Counts the trials, and those that went no further: the worse ones of a rung, and what broke.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     trials: usize,
+    stopped: usize,
     diverged: usize,
     failed: usize,
     /// Why the last of them broke.
@@ -37,9 +38,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Of so many trials.
-    pub(super) fn of(trials: usize) -> Self {
-        Self { trials, ..Self::default() }
+    /// So many trials more began.
+    pub(super) fn began(&mut self, trials: usize) {
+        self.trials += trials;
+    }
+
+    /// A trial was stopped early.
+    pub(super) fn stopped(&mut self) {
+        self.stopped += 1;
     }
 
     /// A trial diverged or failed, for this reason.
@@ -64,16 +70,16 @@ impl Tally {
 }
 
 impl fmt::Display for Tally {
-    /// As in `9, of which 1 diverged and 2 failed (the last: …)`.
+    /// As in `9, of which 5 stopped early, 1 diverged, 2 failed (the last: …)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.trials)?;
-        match (self.diverged, self.failed) {
-            (0, 0) => return Ok(()),
-            (diverged, 0) => write!(f, ", of which {diverged} diverged")?,
-            (0, failed) => write!(f, ", of which {failed} failed")?,
-            (diverged, failed) => write!(f, ", of which {diverged} diverged and {failed} failed")?,
+        let parts = [(self.stopped, "stopped early"), (self.diverged, "diverged"), (self.failed, "failed")];
+        let parts: Vec<String> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        if !parts.is_empty() {
+            write!(f, ", of which {}", parts.join(", "))?;
         }
-        write!(f, " (the last: {})", self.last)
+        if self.last.is_empty() { Ok(()) } else { write!(f, " (the last: {})", self.last) }
     }
 }
 
@@ -83,13 +89,20 @@ mod tests {
 
     #[test]
     fn divergence_and_failure_are_told_apart() {
-        let mut tally = Tally::of(4);
+        let mut tally = Tally::default();
+        tally.began(3);
+        tally.began(1);
         assert_eq!(tally.to_string(), "4");
         tally.broke(Ended::Diverged, "the loss became NaN");
         assert_eq!(tally.to_string(), "4, of which 1 diverged (the last: the loss became NaN)");
         assert_eq!(tally.no_winner().to_string(), "every trial diverged; the last: the loss became NaN");
         tally.broke(Ended::Failed, "too few examples");
-        assert_eq!(tally.to_string(), "4, of which 1 diverged and 1 failed (the last: too few examples)");
+        assert_eq!(tally.to_string(), "4, of which 1 diverged, 1 failed (the last: too few examples)");
+        tally.stopped();
+        assert_eq!(
+            tally.to_string(),
+            "4, of which 1 stopped early, 1 diverged, 1 failed (the last: too few examples)"
+        );
         assert_eq!(
             tally.no_winner().to_string(),
             "every trial broke, 1 diverged and 1 failed; the last: too few examples"
