@@ -20,7 +20,7 @@ pub enum Domain {
         /// Whether factors count instead of differences; `low` is above 0 then.
         #[serde(default)]
         log: bool,
-        /// Only `low`, `low + step`, … up to `high`; not together with `log`.
+        /// Only `low`, `low + step`, … up to `high`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         step: Option<f64>,
     },
@@ -33,7 +33,7 @@ pub enum Domain {
         /// Whether factors count instead of differences; `low` is above 0 then.
         #[serde(default)]
         log: bool,
-        /// Only `low`, `low + step`, … up to `high`; 1 when `log`.
+        /// Only `low`, `low + step`, … up to `high`.
         #[serde(default = "one")]
         step: u64,
     },
@@ -142,19 +142,26 @@ impl Domain {
     pub fn at(&self, unit: f64) -> Value {
         let unit = unit.clamp(0.0, 1.0);
         match *self {
-            Self::Float { low, high, log: true, .. } => {
+            Self::Float { low, high, log: true, step } => {
+                let x = low * (high / low).powf(unit);
+                let on_step = |step: f64| {
+                    let level = ((x - low) / step).round().min((steps(low, high, step) - 1) as f64);
+                    low + level * step
+                };
                 // Rounding may leave the domain by one unit in the last place.
-                Value::Float((low * (high / low).powf(unit)).clamp(low, high))
+                Value::Float(step.map_or(x, on_step).clamp(low, high))
             }
             Self::Float { low, high, step: Some(step), .. } => {
                 let level = part(unit, steps(low, high, step)) as f64;
                 Value::Float((low + level * step).min(high))
             }
             Self::Float { low, high, .. } => Value::Float((low + (high - low) * unit).clamp(low, high)),
-            Self::Int { low, high, log: true, .. } => {
-                let (start, end) = whole_ends(low, high);
+            Self::Int { low, high, log: true, step } => {
+                let (step, last) = (step.max(1), high.abs_diff(low) / step.max(1));
+                let (start, end) = whole_ends(low, high, step);
                 let x = start * (end / start).powf(unit);
-                Value::Int((x.round() as i64).clamp(low, high))
+                let level = ((x - low as f64) / step as f64).round() as u64;
+                Value::Int(low.wrapping_add_unsigned(level.min(last) * step))
             }
             Self::Int { low, high, step, .. } => {
                 let levels = (high.abs_diff(low) / step.max(1)).saturating_add(1);
@@ -179,8 +186,8 @@ impl Domain {
                 middle(((x - low) / step).round(), steps(low, high, step))
             }
             (&Self::Float { low, high, .. }, &Value::Float(x)) => (x - low) / (high - low),
-            (&Self::Int { low, high, log: true, .. }, &Value::Int(x)) => {
-                let (start, end) = whole_ends(low, high);
+            (&Self::Int { low, high, log: true, step }, &Value::Int(x)) => {
+                let (start, end) = whole_ends(low, high, step);
                 (x as f64 / start).ln() / (end / start).ln()
             }
             (&Self::Int { low, high, step, .. }, &Value::Int(x)) => {
@@ -210,30 +217,29 @@ impl Domain {
 
     /// Why it is impossible, if it is.
     pub(crate) fn problem(&self) -> Option<&'static str> {
-        let (empty, log, reaches_zero, step) = match *self {
+        let (crossed, log, reaches_zero) = match *self {
             Self::Float { low, high, .. } if !(high - low).is_finite() => return Some("is not finite"),
             Self::Float { low, high, log, step } => {
                 if step.is_some_and(|step| !(step.is_finite() && step > 0.0)) {
                     return Some("has a step that is not above 0");
                 }
-                (low > high, log, low <= 0.0, step.is_some())
+                (low > high, log, low <= 0.0)
             }
             Self::Int { step: 0, .. } => return Some("has a step that is not above 0"),
-            Self::Int { low, high, log, step } => (low > high, log, low <= 0, step > 1),
+            Self::Int { low, high, log, .. } => (low > high, log, low <= 0),
             Self::Choice(ref options) => {
                 let twice = options.iter().enumerate().any(|(i, option)| options[..i].contains(option));
                 if twice {
                     return Some("has the same choice twice");
                 }
-                (options.is_empty(), false, false, false)
+                return options.is_empty().then_some("has no choices");
             }
             Self::Fixed(Value::Float(x)) if !x.is_finite() => return Some("is not finite"),
             Self::Fixed(_) => return None,
         };
-        match (empty, log) {
-            (true, _) => Some("has an empty domain: low is above high, or there are no choices"),
-            (false, true) if reaches_zero => Some("is logarithmic and not above 0"),
-            (false, true) if step => Some("is logarithmic and has a step"),
+        match (crossed, log) {
+            (true, _) => Some("has a low that is above its high"),
+            (false, true) if reaches_zero => Some("is logarithmic and its low is not above 0"),
             _ => None,
         }
     }
@@ -289,9 +295,10 @@ impl std::fmt::Display for Value {
     }
 }
 
-/// Half a step beyond both ends gives them the weight of the other numbers.
-fn whole_ends(low: i64, high: i64) -> (f64, f64) {
-    (low as f64 - 0.5, high as f64 + 0.5)
+/// Half a step beyond both ends gives them the weight of the other numbers; 0 is not reached.
+fn whole_ends(low: i64, high: i64, step: u64) -> (f64, f64) {
+    let (low, half) = (low as f64, step as f64 / 2.0);
+    ((low - half).max(low / 2.0), high as f64 + half)
 }
 
 /// How many multiples of `step` fit, the start included.
@@ -322,9 +329,17 @@ mod tests {
             log: false,
             step,
         });
-        let log_int = (1i64..1000, 0i64..5000).prop_map(|(low, width)| Domain::log_int(low, low + width));
+        let log_int = (1i64..1000, 0i64..5000, 1u64..99).prop_map(|(low, width, step)| Domain::Int {
+            low,
+            high: low + width,
+            log: true,
+            step,
+        });
+        let log_steps = (1e-3..1e3f64, 1.0..1e3f64, 1e-2..1e2f64).prop_map(|(low, factor, step)| {
+            Domain::Float { low, high: low * factor, log: true, step: Some(step) }
+        });
         let choice = (1usize..9).prop_map(|n| Domain::Choice((0..n).map(|i| i.to_string()).collect()));
-        prop_oneof![float, log, int, log_int, choice, Just(Domain::Fixed(Value::Int(3)))]
+        prop_oneof![float, log, log_steps, int, log_int, choice, Just(Domain::Fixed(Value::Int(3)))]
     }
 
     proptest! {
@@ -355,9 +370,12 @@ mod tests {
             values.dedup();
             values.len() as u64
         };
-        for domain in
-            [quarter, Domain::Int { low: -3, high: 9, log: false, step: 4 }, Domain::choice(&["a", "b", "c"])]
-        {
+        for domain in [
+            quarter,
+            Domain::Int { low: -3, high: 9, log: false, step: 4 },
+            Domain::choice(&["a", "b", "c"]),
+            Domain::Int { low: 16, high: 128, log: true, step: 16 },
+        ] {
             assert_eq!(Some(reached(&domain)), domain.cardinality(), "{domain:?}");
             let counted =
                 (0..9).map_while(|index| domain.nth(index)).collect::<std::collections::BTreeSet<_>>();
@@ -375,10 +393,10 @@ mod tests {
         let stepped = |step| Domain::Float { low: 0.0, high: 1.0, log: false, step: Some(step) };
         assert_eq!(stepped(0.0).problem(), Some("has a step that is not above 0"));
         assert_eq!(stepped(f64::NAN).problem(), Some("has a step that is not above 0"));
-        let both = Domain::Float { low: 0.1, high: 1.0, log: true, step: Some(0.1) };
-        assert_eq!(both.problem(), Some("is logarithmic and has a step"));
+        let crossed = Domain::Float { low: 1.0, high: 0.1, log: true, step: Some(0.1) };
+        assert_eq!(crossed.problem(), Some("has a low that is above its high"));
         assert_eq!(Domain::choice(&["a", "a"]).problem(), Some("has the same choice twice"));
-        assert_eq!(Domain::log_int(0, 4).problem(), Some("is logarithmic and not above 0"));
+        assert_eq!(Domain::log_int(0, 4).problem(), Some("is logarithmic and its low is not above 0"));
     }
 
     #[test]

@@ -4,6 +4,11 @@ mod optuna;
 
 pub use optuna::optuna;
 
+/// The note of a study that says what its costs are where they are no joules.
+pub const COST_UNIT: &str = "cost_unit";
+/// What [`COST_UNIT`] is where a tool knows only how long its trials took.
+pub const SECONDS: &str = "s";
+
 use crate::storage::{Definition, Entry, Journal, Storage, StorageError};
 
 /// A study of another tool, as far as it can be told in our words.

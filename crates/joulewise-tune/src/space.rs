@@ -48,6 +48,7 @@ struct Description {
 pub struct SpaceError {
     subject: String,
     problem: String,
+    cure: &'static str,
 }
 
 impl Space {
@@ -93,6 +94,7 @@ impl Space {
                     10 * PATIENCE,
                     space.constraints.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ")
                 ),
+                cure: "make the constraints wider, or the ranges narrower",
             });
         }
         Ok(space)
@@ -251,7 +253,7 @@ fn order(parameters: &BTreeMap<String, Parameter>) -> Result<Vec<String>, SpaceE
             !is_ready
         });
         if order.len() == before {
-            return Err(SpaceError::of_parameter(waiting[0].0, "has a condition that goes in a circle"));
+            return Err(SpaceError::circle(waiting[0].0));
         }
     }
     Ok(order)
@@ -259,11 +261,24 @@ fn order(parameters: &BTreeMap<String, Parameter>) -> Result<Vec<String>, SpaceE
 
 impl SpaceError {
     fn of_parameter(name: &str, problem: &str) -> Self {
-        Self { subject: format!("parameter `{name}`"), problem: problem.to_owned() }
+        let cure = "give it a range from its least to its greatest value, above 0 where it is logarithmic, or different choices";
+        Self { subject: format!("parameter `{name}`"), problem: problem.to_owned(), cure }
     }
 
     fn of(subject: &str, error: &ExpressionError) -> Self {
-        Self { subject: subject.to_owned(), problem: error.to_string() }
+        let cure =
+            "write the names of parameters, numbers and choices, as in \"optimiser == sgd and batch <= 64\"";
+        Self { subject: subject.to_owned(), problem: error.to_string(), cure }
+    }
+
+    fn circle(name: &str) -> Self {
+        let cure = "let a condition speak only of parameters that do not wait for this one";
+        Self { cure, ..Self::of_parameter(name, "has a condition that goes in a circle") }
+    }
+
+    /// What to do about it.
+    pub fn cure(&self) -> &'static str {
+        self.cure
     }
 }
 
@@ -301,12 +316,14 @@ mod tests {
     fn impossible_spaces_are_refused() {
         let problem = |space: Result<Space, SpaceError>| space.unwrap_err().to_string();
         let space = Space::new;
-        let empty = "has an empty domain: low is above high, or there are no choices";
-        assert_eq!(problem(space().float("x", 2.0, 1.0)), format!("parameter `x` {empty}"));
+        assert_eq!(problem(space().float("x", 2.0, 1.0)), "parameter `x` has a low that is above its high");
         assert_eq!(problem(space().float("x", f64::NAN, 1.0)), "parameter `x` is not finite");
         assert_eq!(problem(space().float("x", f64::MIN, f64::MAX)), "parameter `x` is not finite");
-        assert_eq!(problem(space().log_float("x", 0.0, 1.0)), "parameter `x` is logarithmic and not above 0");
-        assert_eq!(problem(space().choice("x", &[])), format!("parameter `x` {empty}"));
+        assert_eq!(
+            problem(space().log_float("x", 0.0, 1.0)),
+            "parameter `x` is logarithmic and its low is not above 0"
+        );
+        assert_eq!(problem(space().choice("x", &[])), "parameter `x` has no choices");
         let one = || space().int("x", 0, 1).unwrap();
         assert_eq!(problem(one().int("x", 0, 1)), "parameter `x` is there twice");
         assert_eq!(problem(one().when("y", "x > 0")), "parameter `y` has a condition but no domain");

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use joulewise_learn::data::DataError;
 use joulewise_learn::engine::IsaError;
+use joulewise_tune::SpaceError;
 use joulewise_tune::storage::StorageError;
 
 /// An error with an advice attached. Its message and its causes are those of the error inside.
@@ -88,6 +89,7 @@ fn cure<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e str> {
     let data = error.downcast_ref::<DataError>().map(DataError::cure);
     data.or_else(|| Some(error.downcast_ref::<IsaError>()?.cure()))
         .or_else(|| error.downcast_ref::<StorageError>()?.cure())
+        .or_else(|| Some(error.downcast_ref::<SpaceError>()?.cure()))
 }
 
 #[cfg(test)]

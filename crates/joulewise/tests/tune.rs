@@ -247,6 +247,39 @@ fn an_interrupted_search_goes_on_where_it_was() {
 }
 
 #[test]
+fn values_that_are_no_numbers_end_no_search() {
+    let folder = folder(&STUDY.replace("sh train.sh", "sh nan.sh"));
+    fs::write(
+        folder.path().join("nan.sh"),
+        "[ $JOULEWISE_TRIAL -lt 4 ] && value=NaN || value=0.5; echo \"{\\\"accuracy\\\": $value}\"",
+    )
+    .unwrap();
+    let study = json(&tune(folder.path(), &["run", "s.toml", "--json"]));
+    let states: Vec<&str> =
+        study["trials"].as_array().unwrap().iter().map(|trial| trial["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["failed", "failed", "failed", "failed", "done", "done"]);
+}
+
+#[test]
+fn a_study_of_a_tool_without_joules_tells_of_seconds() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    let database = rusqlite::Connection::open(path.join("o.db")).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database.execute_batch(include_str!("../../joulewise-tune/tests/optuna/optuna-5.0.0.sql")).unwrap();
+    drop(database);
+    assert_eq!(tune(path, &["import", "optuna", "o.db", "--study", "two"]).status.code(), Some(0));
+    let shown = tune(path, &["trials", "two"]);
+    let (table, json_) = (text(&shown.stdout), json(&tune(path, &["show", "two", "--json"])));
+    assert!(table.contains("duration") && !table.contains("energy") && !table.contains(" J"), "{table}");
+    assert!(json_["duration_s"].as_f64() > Some(0.0) && json_.get("energy_j").is_none(), "{json_}");
+    let html = tune(path, &["show", "two", "--html", "two.html"]);
+    assert_eq!(html.status.code(), Some(0));
+    let html = fs::read_to_string(path.join("two.html")).unwrap();
+    assert!(html.contains("seconds spent") && !html.contains("joules spent"));
+}
+
+#[test]
 fn mistakes_are_told_before_anything_is_made() {
     let said = refused(&STUDY.replace("{digit}", "{digits}"), &[]);
     assert!(
@@ -254,13 +287,24 @@ fn mistakes_are_told_before_anything_is_made() {
         "{said}"
     );
     let said = refused(&STUDY.replace("low = 0", "low = 20"), &[]);
-    assert!(said.contains("parameter `digit` has an empty domain: low is above high"), "{said}");
+    assert!(said.contains("parameter `digit` has a low that is above its high"), "{said}");
+    assert!(said.contains("hint: give it a range from its least to its greatest value"), "{said}");
     let said = refused(&STUDY.replace("low = 0, ", "low = 0, log = true, "), &[]);
-    assert!(said.contains("parameter `digit` is logarithmic and not above 0"), "{said}");
+    assert!(said.contains("parameter `digit` is logarithmic and its low is not above 0"), "{said}");
     let said = refused(&STUDY.replace("kind == deep", "kind == dep"), &[]);
     assert!(said.contains("`dep` is neither a parameter nor a choice"), "{said}");
     let said = refused(&STUDY.replace("trials = 6", "trails = 6"), &[]);
-    assert!(said.contains("unknown field `trails`"), "{said}");
+    assert!(said.contains("unknown key `trails`") && said.contains("did you mean `trials`?"), "{said}");
+    let said = refused(&format!("sampler = \"tpee\"{STUDY}"), &[]);
+    assert!(said.contains("there is no sampler `tpee`") && said.contains("did you mean `tpe`?"), "{said}");
+    let said = refused(&format!("stopper = {{ name = \"asha\", eat = 3 }}{STUDY}"), &[]);
+    assert!(said.contains("`stopper`: unknown key `eat`") && said.contains("did you mean `eta`?"), "{said}");
+    let said = refused(&format!("stopper = {{ name = \"asha\", eta = 1 }}{STUDY}"), &[]);
+    assert!(said.contains("`eta` is below 2"), "{said}");
+    let said = refused(&STUDY.replace("trials = 6", "trials = 0"), &[]);
+    assert!(said.contains("a study of 0 trials finds nothing"), "{said}");
+    let said = refused(&STUDY.replace("sh train.sh", "no-such-program"), &[]);
+    assert!(said.contains("cannot find the program `no-such-program`"), "{said}");
     let said = refused(&STUDY.replace("command", "#"), &[]);
     assert!(said.contains("nothing that a trial could run"), "{said}");
     let said = refused(STUDY, &["--budget", "many"]);
@@ -305,6 +349,8 @@ fn a_study_leaves_for_other_tools_and_comes_back() {
     assert_eq!(tune(path, &["import", "optuna", "o.db", "--name", "back"]).status.code(), Some(0));
     let best = json(&tune(path, &["best", "back", "--json"]));
     assert_eq!(best[0]["metrics"], study["best"]["metrics"]);
+    let unknown = tune(path, &["best", "bakc"]);
+    assert!(text(&unknown.stderr).contains("hint: did you mean `back`?"), "{}", text(&unknown.stderr));
     let itself = tune(path, &["export", "s", "--optuna", "runs/studies.db"]);
     assert!(text(&itself.stderr).contains("holds the studies themselves"), "{}", text(&itself.stderr));
     let foreign = tune(path, &["import", "optuna", "s.toml"]);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::Imported;
+use super::{COST_UNIT, Imported, SECONDS};
 use crate::domain::{Domain, Value};
 use crate::objective::{Goal, Objective, Objectives};
 use crate::point::Point;
@@ -24,8 +24,8 @@ const CONSTRAINT: &str = "constraints:";
 
 /// The studies of the SQLite file of Optuna at `path`, which is only read.
 ///
-/// The cost of a trial is its user attribute `cost`, or one called `cost_attribute`, where it is a number; else it
-/// is how long the trial took, in seconds. Trials that ran while the file was read count as failed. Ranges that
+/// The cost of a trial is its user attribute `cost`, or one called `cost_attribute`. Where no trial has it, the cost is
+/// how long a trial took, and the note [`COST_UNIT`] says that these are [`SECONDS`]. Trials that ran while the file was read count as failed. Ranges that
 /// differ between trials are united. A parameter that only some trials have gets a condition, where a choice tells
 /// them apart.
 pub fn optuna(path: &Path, cost_attribute: Option<&str>) -> Result<Vec<Imported>, StorageError> {
@@ -80,6 +80,16 @@ impl Study<'_> {
             value: plain(value),
         };
         let mut entries: Vec<Entry> = self.attributes.iter().map(|pair| note(None, pair)).collect();
+        let is_begun = |row: &&Row| row.state != "WAITING";
+        let trials = self.rows.iter().filter(is_begun).count();
+        let costs = self.rows.iter().filter(is_begun).filter_map(|row| self.told_cost(row)).count();
+        if costs == 0 {
+            let (key, value) = (COST_UNIT.to_owned(), SECONDS.to_owned());
+            entries.push(Entry::Noted { trial: None, key, value });
+        } else if costs < trials {
+            let (without, name) = (trials - costs, self.cost_attribute);
+            caveats.push(format!("{without} trials have no number `{name}`; they count as costing nothing"));
+        }
         let begun = || self.rows.iter().zip(points).filter(|(row, _)| row.state != "WAITING");
         let mut running = 0;
         for (number, (row, point)) in (0..).zip(begun()) {
@@ -95,7 +105,8 @@ impl Study<'_> {
                 report: Report { step, values: values(value), cost: f64::NAN },
             }));
             running += usize::from(row.state == "RUNNING");
-            let state = self.state(row, &objectives, &constraints);
+            let cost = if costs == 0 { row.seconds } else { self.told_cost(row) };
+            let state = self.state(row, cost.unwrap_or(0.0), &objectives, &constraints);
             entries.push(Entry::Ended { trial, state });
         }
         if running > 0 {
@@ -151,9 +162,15 @@ impl Study<'_> {
             .map_err(|error| (StorageErrorKind::Refused, error.to_string()))
     }
 
-    fn state(&self, row: &Row, objectives: &Objectives, constraints: &BTreeSet<&str>) -> State {
-        let attribute = row.attributes.get(self.cost_attribute).and_then(|text| text.parse().ok());
-        let cost = attribute.unwrap_or(row.seconds.unwrap_or(0.0));
+    /// What a trial says that it cost.
+    fn told_cost(&self, row: &Row) -> Option<f64> {
+        row.attributes
+            .get(self.cost_attribute)
+            .and_then(|text| text.parse().ok())
+            .filter(|cost: &f64| cost.is_finite())
+    }
+
+    fn state(&self, row: &Row, cost: f64, objectives: &Objectives, constraints: &BTreeSet<&str>) -> State {
         let value = |i: usize| row.values.get(&i).copied();
         // Optuna keeps no value of a trial that was stopped before it could tell one.
         let last = || row.curve.iter().rev().map(|&(_, value)| value).find(|value| value.is_finite());

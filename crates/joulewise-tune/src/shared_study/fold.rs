@@ -73,6 +73,10 @@ impl<S: Sampler> Fold<S> {
                 self.begin(Trial::running(trial, point), Record::new(worker, origin, seq, at_s));
             }
             Entry::Reported { trial, report } => self.trial(trial, seq)?.curve.push(report),
+            Entry::Ended { trial, state: State::Running } => {
+                self.trial(trial, seq)?;
+                return Err(damaged(seq, "ends a trial that runs on"));
+            }
             Entry::Ended { trial, state } => {
                 self.trial(trial, seq)?;
                 self.end(trial, state, at_s);

@@ -84,6 +84,7 @@ impl StorageError {
             StorageErrorKind::Network => Some(
                 "put the study on a disk of this machine, and let the workers of other machines ask and tell through it",
             ),
+            StorageErrorKind::Foreign => Some("name another file: this one was not made for studies"),
             StorageErrorKind::ReadOnly => Some("copy it to where it can be written"),
             _ => None,
         })

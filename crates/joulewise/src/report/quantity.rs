@@ -51,7 +51,8 @@ fn trimmed(number: &str) -> &str {
 
 /// Joules, as in `1.24 kJ`.
 pub fn joules(joules: f64) -> String {
-    typeset(&Joules(joules).to_string())
+    // Adding 0 makes 0 of −0, which is what a sum of nothing is.
+    typeset(&Joules(joules + 0.0).to_string())
 }
 
 /// Watts, as in `12.3 W`.

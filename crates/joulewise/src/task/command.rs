@@ -334,7 +334,16 @@ impl CommandTask {
             .map_err(|error| TaskError::new(TaskErrorKind::Start, error.to_string()))?;
         remove(&out.join(FILE))?;
         let (argv, folder, timeout) = (&argv[..], &*self.folder, self.timeout);
-        let execution = Execution { argv, environment: &[], folder, out, timeout, metrics, goal };
+        let execution = Execution {
+            argv,
+            environment: &[],
+            folder,
+            out,
+            timeout,
+            timeout_key: "train.timeout_s",
+            metrics,
+            goal,
+        };
         let ended = execution.run(watch, by)?;
         Ok((execution.shown(), ended))
     }

@@ -38,6 +38,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) out: &'a Path,
     /// After which it counts as hung.
     pub(crate) timeout: Duration,
+    /// The key that says so.
+    pub(crate) timeout_key: &'static str,
     /// Where its metrics are.
     pub(crate) metrics: &'a MetricsFrom,
     /// The metric that is watched.
@@ -114,7 +116,7 @@ impl Execution<'_> {
             let seconds = self.timeout.as_secs_f64();
             return failed(
                 TaskErrorKind::TimedOut,
-                format!("did not end within {seconds} s: raise `train.timeout_s` if it takes that long"),
+                format!("did not end within {seconds} s: raise `{}` if it takes that long", self.timeout_key),
             );
         }
         if outcome.code != 0 && !was_stopped {

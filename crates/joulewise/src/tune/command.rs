@@ -45,7 +45,7 @@ impl Commands {
         space: &Space,
     ) -> Result<Self> {
         Ok(Self {
-            template: template(words, space)?,
+            template: program(words, folder).and_then(|()| template(words, space))?,
             folder: folder.to_owned(),
             metrics: metrics.map_or(Ok(MetricsFrom::Auto), MetricsFrom::parse).context("`metrics`")?,
             timeout: Duration::from_secs_f64(timeout_s),
@@ -65,6 +65,7 @@ impl Commands {
             folder: &self.folder,
             out: run.folder,
             timeout: self.timeout,
+            timeout_key: "timeout",
             metrics: &self.metrics,
             goal: reported(run.objectives).unwrap_or(TIME),
         };
@@ -72,9 +73,38 @@ impl Commands {
             Ok(ended) if ended.was_stopped => Ending::Stopped,
             Ok(ended) => Ending::Done(ended.reported.last),
             Err(error) if error.kind() == TaskErrorKind::Cancelled => Ending::Interrupted,
+            Err(error) if error.kind() == TaskErrorKind::NotANumber => Ending::Diverged(error.to_string()),
             Err(error) => Ending::Failed(error.to_string()),
         })
     }
+}
+
+/// Fails where the program that every trial would start is not there.
+fn program(words: &[String], folder: &Path) -> Result<()> {
+    let Some(program) = words.first().filter(|program| !program.contains(['{', '}'])) else { return Ok(()) };
+    let is_there = if program.contains('/') {
+        folder.join(program).is_file()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    };
+    if is_there {
+        return Ok(());
+    }
+    Err(anyhow!("cannot find the program `{program}`"))
+        .hint("install it, or write its path, which counts from the folder of the study's file")
+}
+
+/// Parameters that a command has no placeholder for though it has others: a name may be misspelt there.
+pub fn unmentioned<'a>(words: &[String], space: &'a Space) -> Vec<&'a str> {
+    let is_mentioned = |name: &str| words.iter().any(|word| word.contains(&format!("{{{name}}}")));
+    let searched =
+        || space.parameters().filter(|(_, domain)| domain.cardinality() != Some(1)).map(|(name, _)| name);
+    let is_told_all = words.iter().any(|word| word.contains("{params}"));
+    if is_told_all || !searched().any(is_mentioned) {
+        return Vec::new();
+    }
+    searched().filter(|name| !is_mentioned(name)).collect()
 }
 
 fn template(words: &[String], space: &Space) -> Result<Template<String>> {
@@ -122,6 +152,27 @@ fn environment(run: &Run<'_>) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_is_missing_is_told_before_the_first_trial() {
+        let check = |program_: &str| program(&[program_.to_owned()], Path::new("/"));
+        assert!(check("sh").is_ok() && check("bin/sh").is_ok() && check("{shell}").is_ok());
+        assert_eq!(
+            check("no-such-program").unwrap_err().to_string(),
+            "cannot find the program `no-such-program`"
+        );
+        assert!(check("./no-such-program").is_err());
+    }
+
+    #[test]
+    fn parameters_that_a_command_leaves_out_are_noticed() {
+        let space = Space::new().float("lr", 0.0, 1.0).unwrap().int("n", 1, 9).unwrap();
+        let of = |words: &str| unmentioned(&words.split(' ').map(str::to_owned).collect::<Vec<_>>(), &space);
+        assert_eq!(of("train --lr={lr}"), ["n"]);
+        assert!(
+            of("train").is_empty() && of("train {params} {lr}").is_empty() && of("t {lr} {n}").is_empty()
+        );
+    }
 
     #[test]
     fn placeholders_are_the_parameters_and_a_few_others() {

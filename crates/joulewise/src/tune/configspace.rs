@@ -73,10 +73,11 @@ fn domain(json: &Json) -> Result<Domain> {
             step: step.map_or(1, |step| step as u64),
         }),
         "categorical" => {
-            let weights = json.get("weights").filter(|weights| !weights.is_null());
-            if weights.is_some_and(|weights| {
-                weights.as_array().is_none_or(|all| all.windows(2).any(|w| w[0] != w[1]))
-            }) {
+            // Format 0.2 calls them probabilities.
+            let weights = ["weights", "probabilities"].map(|key| json.get(key).filter(|all| !all.is_null()));
+            let is_even =
+                |weights: &Json| weights.as_array().is_some_and(|all| all.windows(2).all(|w| w[0] == w[1]));
+            if !weights.into_iter().flatten().all(is_even) {
                 bail!("its choices have weights, which no sampler here takes");
             }
             options("choices")
@@ -201,6 +202,7 @@ mod tests {
             problem("\"uniform_int\"", "\"normal_int\"").starts_with("hyperparameter `layers`: its type is")
         );
         assert!(problem("\"parent\": \"solver\"", "\"parent\": \"sovler\"").contains("`sovler` is neither"));
+        assert!(problem("\"weights\": null", "\"probabilities\": [0.9, 0.1]").contains("have weights"));
         assert!(problem("\"weights\": null", "\"weights\": [0.9, 0.1]").contains("have weights"));
         assert!(problem("{", "[").contains("this is no ConfigSpace"));
     }

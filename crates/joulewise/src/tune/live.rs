@@ -7,6 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use joulewise_tune::{Domain, Objectives, State, Trial, TrialId, Value};
 
+use super::cost::Cost;
 use super::plan::Plan;
 use super::worker::Study;
 use crate::report::quantity;
@@ -29,7 +30,9 @@ impl<'a> Live<'a> {
             ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
         let told: BTreeSet<TrialId> = ended(study).map(|trial| trial.id).collect();
-        Self { plan, bar, started: Instant::now(), earlier: told.len(), told }
+        let live = Self { plan, bar, started: Instant::now(), earlier: told.len(), told };
+        live.bar.set_message(live.standing(study));
+        live
     }
 
     /// Shows the trials that ended since the last time, and where the search stands.
@@ -63,10 +66,10 @@ impl<'a> Live<'a> {
         if let Some(best) = study.best() {
             let _ = write!(text, " · best {}", values(study.objectives(), best));
         }
-        let _ = write!(text, " · {} spent", quantity::joules(study.cost()));
+        let _ = write!(text, " · {} spent", Cost::of(study).text(study.cost()));
         let saved = saved_j(study.trials());
         if saved > 0.0 {
-            let _ = write!(text, ", {} saved by stopping", quantity::joules(saved));
+            let _ = write!(text, ", {} saved by stopping", Cost::of(study).text(saved));
         }
         if let Some(left) = self.left_s(study, done) {
             let _ = write!(text, " · {} left", quantity::seconds(left));
@@ -149,7 +152,12 @@ fn line(study: &Study, trial: &Trial, is_best: bool) -> String {
         State::Running => "runs".to_owned(),
     };
     let best = if is_best { "  best so far" } else { "" };
-    format!("{:>4}  {came}  {}  {}{best}", trial.id.0, quantity::joules(trial.cost()), brief(study, trial))
+    format!(
+        "{:>4}  {came}  {}  {}{best}",
+        trial.id.0,
+        Cost::of(study).text(trial.cost()),
+        brief(study, trial)
+    )
 }
 
 /// What was searched of the point, with numbers that a reader can take in.

@@ -1,7 +1,8 @@
 //! `joulewise tune`: searches whose trials are metered, one by one, and whose joules count.
 
-mod command;
+pub mod command;
 mod configspace;
+pub mod cost;
 pub mod live;
 pub mod objective;
 mod parameters;

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail};
 use joulewise_tune::storage::Definition;
 use joulewise_tune::{Objectives, Space};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::sampler::{Sampler, SamplerName};
-use super::stopper::Stopper;
+use super::stopper::{Stopper, StopperName};
 use super::workshop::Workshop;
 use super::{configspace, objective, parameters, wandb};
-use crate::hint::Hint as _;
+use crate::hint::{Hint as _, Hinted};
+use crate::recipe::did_you_mean;
 use crate::recipe::quantity::{Worth, duration, energy_j};
 use crate::report::quantity;
 use crate::task::template;
@@ -154,6 +156,10 @@ impl Plan {
             return Err(anyhow!("the study has no parameters"))
                 .hint("write them into its file, as in `[parameters]` and `lr = { low = 1e-5, high = 0.1, log = true }`");
         }
+        if self.limits.trials == Some(0) {
+            return Err(anyhow!("a study of 0 trials finds nothing"))
+                .hint("write how many trials there are at most");
+        }
         self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
         let limits = &mut self.limits;
         if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {
@@ -275,8 +281,8 @@ struct File {
     constraints: Vec<String>,
     #[serde(default)]
     seed: u64,
-    sampler: Option<Named<Sampler>>,
-    stopper: Option<Stopper>,
+    sampler: Option<toml::Value>,
+    stopper: Option<toml::Value>,
     trials: Option<u64>,
     budget: Option<String>,
     worth: Option<String>,
@@ -285,18 +291,56 @@ struct File {
     noisy: bool,
 }
 
-/// A table, or just the name in it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Named<T> {
-    Name(SamplerName),
-    Table(T),
+/// A sampler or a stopper, which `known` lists by name: a table, or only the name in it.
+fn named<T: DeserializeOwned>(key: &str, value: toml::Value, known: &[String]) -> Result<T> {
+    let table = match value {
+        toml::Value::String(name) => toml::Table::from_iter([("name".to_owned(), name.into())]),
+        toml::Value::Table(table) => table,
+        _ => {
+            return Err(anyhow!("`{key}` is neither a name nor a table"))
+                .hint(format!("write a name, as in {key} = \"{}\", or {{ name = \"{0}\" }}", known[0]));
+        }
+    };
+    match table.get("name") {
+        Some(toml::Value::String(name)) if known.contains(name) => {}
+        Some(toml::Value::String(name)) => {
+            let hint = match did_you_mean(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", known.join(", ")),
+            };
+            return Err(anyhow!("there is no {key} `{name}`")).hint(hint);
+        }
+        _ => return Err(anyhow!("`{key}` has no name")).hint(format!("there are {}", known.join(", "))),
+    }
+    table.try_into().map_err(|error: toml::de::Error| misread(&error, &format!("`{key}`")))
+}
+
+/// What keeps a file from being read, at some place in it.
+fn misread(error: &toml::de::Error, place: &str) -> anyhow::Error {
+    let message = error.message().replace('\n', ", ");
+    // Serde lists what it knows, which is more than a reader wants to compare.
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(unknown) = message.starts_with("unknown field").then(|| quoted.next()).flatten() else {
+        return anyhow!("{place}: {message}");
+    };
+    let known: Vec<&str> = quoted.collect();
+    let hint = match did_you_mean(unknown, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the keys are {}", known.join(", ")),
+    };
+    Hinted::new(anyhow!("{place}: unknown key `{unknown}`"), hint).into()
+}
+
+/// What the variants of `T` are called.
+fn names<T: clap::ValueEnum>() -> Vec<String> {
+    let names = T::value_variants().iter().filter_map(clap::ValueEnum::to_possible_value);
+    names.map(|name| name.get_name().to_owned()).collect()
 }
 
 fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
     let file: File = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        anyhow!("line {line}: {}", error.message().replace('\n', ", "))
+        misread(&error, &format!("line {line}"))
     })?;
     let constraints = file.constraints.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
     let space = Space::build(parameters::read(&file.parameters)?, constraints)?;
@@ -308,11 +352,11 @@ fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
     let mut plan = Plan::new(file.name.as_deref().unwrap_or(name), folder, objectives, space);
     plan.seed = file.seed;
     plan.noisy = file.noisy;
-    plan.stopper = file.stopper;
-    match file.sampler {
-        Some(Named::Name(name)) => plan.sampler.name = name,
-        Some(Named::Table(sampler)) => plan.sampler = sampler,
-        None => {}
+    if let Some(stopper) = file.stopper {
+        plan.stopper = Some(named("stopper", stopper, &names::<StopperName>())?);
+    }
+    if let Some(sampler) = file.sampler {
+        plan.sampler = named("sampler", sampler, &names::<SamplerName>())?;
     }
     plan.limits.trials = file.trials;
     plan.limits.retries = file.retries.unwrap_or(plan.limits.retries);

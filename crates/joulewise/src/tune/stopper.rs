@@ -21,7 +21,7 @@ pub struct Stopper {
     /// The first step, or the first joules, at which a trial may end.
     #[serde(default = "one")]
     pub min: u64,
-    /// The last step, or the most joules, of a trial.
+    /// The last step, or the most joules, of a trial. Without, the rungs of `asha` have no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,
     /// One in so many goes on from a rung.
@@ -36,7 +36,7 @@ pub struct Stopper {
 }
 
 /// The stoppers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopperName {
     /// Worse than most others at the same step.
@@ -92,8 +92,9 @@ impl Stopper {
 
     /// The stopper for the objectives of `plan`.
     ///
-    /// Fails where its rungs or its forecast need to know how long a trial is at most.
+    /// Fails where its numbers make no sense, or its rungs or its forecast need to know how long a trial is at most.
     pub fn build(&self, plan: &Plan) -> Result<Box<dyn joulewise_tune::Stopper + Send>> {
+        self.check()?;
         let first = plan.objectives.iter().next().and_then(|objective| objective.goal.direction());
         let direction = first
             .ok_or_else(|| anyhow!("a stopper goes by the first objective, which is a bound"))
@@ -108,17 +109,16 @@ impl Stopper {
                 .hint("write its last step, as in stopper = { name = \"asha\", max = 27 }")
         };
         let (eta, min) = (self.eta, self.min as f64);
+        let end = self.max.unwrap_or(u64::MAX) as f64;
         Ok(match self.name {
             StopperName::Percentile => {
                 Box::new(Percentile::new(direction, self.percentile / 100.0).warm_up(self.min))
             }
             StopperName::Median => Box::new(Percentile::median(direction).warm_up(self.min)),
             StopperName::Asha if plan.objectives.optimised() > 1 => {
-                Box::new(ParetoHalving::in_resource(&plan.objectives, resource, eta, min, max()? as f64))
+                Box::new(ParetoHalving::in_resource(&plan.objectives, resource, eta, min, end))
             }
-            StopperName::Asha => {
-                Box::new(SuccessiveHalving::in_resource(direction, resource, eta, min, max()? as f64))
-            }
+            StopperName::Asha => Box::new(SuccessiveHalving::in_resource(direction, resource, eta, min, end)),
             StopperName::Hyperband => {
                 Box::new(Hyperband::in_resource(direction, resource, eta, min, max()? as f64))
             }
@@ -126,5 +126,21 @@ impl Stopper {
             StopperName::Extrapolation => Box::new(Extrapolation::new(direction, max()?)),
             StopperName::Thrift => Box::new(Thrift::new(direction, 2.0)),
         })
+    }
+
+    fn check(&self) -> Result<()> {
+        let problem = match self {
+            Self { eta: 0 | 1, .. } => "`eta` is below 2, so that everything goes on",
+            Self { min: 0, .. } => "`min` is 0, where nothing is known of a trial",
+            Self { max: Some(max), min, .. } if max <= min => "`max` is not above `min`",
+            Self { percentile, .. } if !(*percentile > 0.0 && *percentile < 100.0) => {
+                "`percentile` is not between 0 and 100"
+            }
+            Self { patience: 0, .. } => "`patience` is 0, so that nothing goes on",
+            _ => return Ok(()),
+        };
+        Err(anyhow!("the stopper's {problem}")).hint(
+            "leave it out for its default, or write it as in stopper = { name = \"asha\", min = 1, max = 27, eta = 3 }",
+        )
     }
 }

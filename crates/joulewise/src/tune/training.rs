@@ -81,6 +81,7 @@ impl Trainings {
             Ok(_) if was_stopped => Ending::Stopped,
             Ok(_) => Ending::Done(metrics),
             Err(TrainError::Cancelled) => Ending::Interrupted,
+            Err(error @ TrainError::Diverged { .. }) => Ending::Diverged(error.to_string()),
             Err(error) => Ending::Failed(error.to_string()),
         })
     }

@@ -27,6 +27,8 @@ pub struct Ran {
     pub cpu_s: f64,
     /// Why there are no values.
     pub reason: Option<String>,
+    /// Whether there are none because a metric was NaN or infinite, which says something of the parameters.
+    pub diverged: bool,
 }
 
 /// A trial that is about to run.
@@ -53,6 +55,8 @@ pub(super) enum Ending {
     Stopped,
     /// By the user.
     Interrupted,
+    /// Since a metric was no number any more.
+    Diverged(String),
     /// Without metrics, for this reason.
     Failed(String),
 }
@@ -90,22 +94,29 @@ impl Run<'_> {
         let (energy, wall_s, cpu_s) = used(&start, &Moment::now(self.session));
         let cost = energy.value;
         let failed = |reason| (State::Failed { cost }, Some(reason));
+        let mut diverged = matches!(ending, Ending::Diverged(_));
         let (state, reason) = match ending {
             Ending::Done(metrics) => {
                 let values = self.values(&metrics, cost, wall_s);
                 match self.missing(&metrics, &values) {
                     None => (State::Done(Outcome { values, cost }), None),
-                    Some(reason) => failed(reason),
+                    Some((reason, is_value)) => {
+                        diverged = is_value;
+                        failed(reason)
+                    }
                 }
             }
             Ending::Stopped => match last.filter(|report| self.objectives.are_finite(&report.values)) {
                 Some(report) => (State::Stopped(Outcome { values: report.values, cost }), None),
-                None => failed("a metric is not a number".to_owned()),
+                None => {
+                    diverged = true;
+                    failed("a metric is not a number".to_owned())
+                }
             },
             Ending::Interrupted => (State::Lost { cost }, Some("was interrupted".to_owned())),
-            Ending::Failed(reason) => failed(reason),
+            Ending::Diverged(reason) | Ending::Failed(reason) => failed(reason),
         };
-        Ok(Ran { state, energy, wall_s, cpu_s, reason })
+        Ok(Ran { state, energy, wall_s, cpu_s, reason, diverged })
     }
 
     /// A value for each objective; NaN where it was not reported.
@@ -119,30 +130,34 @@ impl Run<'_> {
         self.objectives.iter().map(|objective| value(&objective.metric)).collect()
     }
 
-    /// Why `values` are no outcome, if they are none.
-    fn missing(&self, metrics: &Metrics, values: &[f64]) -> Option<String> {
+    /// Why `values` are no outcome, if they are none, and whether a value was there that is no number.
+    fn missing(&self, metrics: &Metrics, values: &[f64]) -> Option<(String, bool)> {
         let Some((objective, _)) = self.objectives.iter().zip(values).find(|(_, value)| value.is_nan())
         else {
-            return (!self.objectives.are_finite(values)).then(|| "a metric is infinite".to_owned());
+            return (!self.objectives.are_finite(values)).then(|| ("a metric is infinite".to_owned(), true));
         };
         let name = &objective.metric;
         if metrics.contains_key(name) {
-            return Some(format!("`{name}` is not a number"));
+            return Some((format!("`{name}` is not a number"), true));
         }
         let others = metrics.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        Some(match others.as_str() {
+        let reason = match others.as_str() {
             "" => format!("reported no `{name}`, nor anything else"),
             others => format!("reported no `{name}`, only {others}"),
-        })
+        };
+        Some((reason, false))
     }
 }
 
-/// A point as JSON.
+/// A point as JSON. Choices that read as numbers or truth values are that, as they stood in the study's file.
 pub fn json(point: &Point) -> Json {
     let value = |value: &Value| match value {
         Value::Float(x) => Json::from(*x),
         Value::Int(n) => Json::from(*n),
-        Value::Choice(text) => Json::from(text.as_str()),
+        Value::Choice(text) => match serde_json::from_str(text) {
+            Ok(plain @ (Json::Number(_) | Json::Bool(_))) => plain,
+            _ => Json::from(text.as_str()),
+        },
     };
     point.values().map(|(name, of)| (name.to_owned(), value(of))).collect()
 }
@@ -155,4 +170,18 @@ fn used(start: &Moment, now: &Moment) -> (Energy, f64, f64) {
     division.extend(Window::between(start, now));
     let tree = Attribution::new(usage.energy, &division, None, 1).process_tree_j;
     (tree.unwrap_or(usage.energy), usage.wall_s, usage.cpu_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_what_they_read_as() {
+        let choice = |text: &str| Value::Choice(text.to_owned());
+        let values =
+            [("batch", choice("64")), ("deep", choice("true")), ("opt", choice("sgd")), ("x", choice("[1]"))];
+        let point: Point = values.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        assert_eq!(json(&point).to_string(), r#"{"batch":64,"deep":true,"opt":"sgd","x":"[1]"}"#);
+    }
 }

@@ -39,6 +39,7 @@ struct EarlyTerminate {
     kind: String,
     min_iter: Option<u64>,
     max_iter: Option<u64>,
+    s: Option<u32>,
     eta: Option<u64>,
 }
 
@@ -130,16 +131,30 @@ fn domain(description: &Json) -> Result<Domain> {
             _ => bail!("has no whole numbers `min` and `max`"),
         },
         "uniform" => float(false),
-        "q_uniform" => {
-            let step = description.get("q").and_then(Json::as_f64).unwrap_or(1.0);
-            Ok(Domain::Float { low: number("min")?, high: number("max")?, log: false, step: Some(step) })
+        "q_uniform" => Ok(stepped(number("min")?, number("max")?, false, description)),
+        "q_log_uniform_values" => Ok(stepped(number("min")?, number("max")?, true, description)),
+        "q_log_uniform" => {
+            let (min, max) = (number("min")?.exp(), number("max")?.exp());
+            // Rounding to `q` leaves no fraction of the ends.
+            Ok(stepped(min, max.floor().max(min.ceil()), true, description))
         }
         // Its ends are exponents of e.
         "log_uniform" => Ok(Domain::log_float(number("min")?.exp(), number("max")?.exp())),
         "log_uniform_values" => float(true),
         other => Err(anyhow!("its distribution is `{other}`"))
-            .hint("constant, categorical, int_uniform, uniform, q_uniform, log_uniform and log_uniform_values can be searched"),
+            .hint("constant, categorical, int_uniform, uniform, q_uniform, log_uniform, log_uniform_values, q_log_uniform and q_log_uniform_values can be searched"),
     }
+}
+
+/// Multiples of `q`, whole ones where all three are.
+fn stepped(min: f64, max: f64, log: bool, description: &Json) -> Domain {
+    let q = description.get("q").and_then(Json::as_f64).unwrap_or(1.0);
+    let low = if log { ((min / q).round() * q).max(q) } else { min };
+    let is_whole = |x: f64| x.fract() == 0.0 && x.abs() < 1e15;
+    if q >= 1.0 && is_whole(q) && is_whole(low) && is_whole(max) {
+        return Domain::Int { low: low as i64, high: max as i64, log, step: q as u64 };
+    }
+    Domain::Float { low, high: max, log, step: Some(q) }
 }
 
 fn plain(value: &Json) -> Result<Value> {
@@ -157,6 +172,15 @@ fn plain(value: &Json) -> Result<Value> {
     }
 }
 
+fn is_truth(parameter: &Parameter) -> bool {
+    let is_truth = |text: &String| text == "True" || text == "False";
+    match &parameter.domain {
+        Domain::Choice(options) => options.iter().any(is_truth),
+        Domain::Fixed(Value::Choice(text)) => is_truth(text),
+        _ => false,
+    }
+}
+
 /// The command with our placeholders instead of the sweep's macros.
 fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Vec<String>> {
     if sweep.program.is_none() && sweep.command.is_none() {
@@ -170,6 +194,11 @@ fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Ve
             "${interpreter}" => words.push("python".to_owned()),
             "${program}" => {
                 words.push(sweep.program.clone().ok_or_else(|| anyhow!("the sweep has no `program`"))?);
+            }
+            // Without truth values there is nothing that a flag would stand for.
+            "${args_no_boolean_flags}" if parameters.values().any(is_truth) => {
+                return Err(anyhow!("the command has the macro {word}, and a parameter is true or false"))
+                    .hint("let the program take --NAME=True and --NAME=False, and write ${args} instead");
             }
             "${args}" | "${args_no_boolean_flags}" => {
                 words.extend(parameters.keys().map(|name| format!("--{name}={{{name}}}")));
@@ -185,14 +214,20 @@ fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Ve
     Ok(words)
 }
 
+/// What a sweep calls hyperband: a run ends at `min_iter`, `min_iter · eta`, …, or at `max_iter / eta^s`, … where the last
+/// step is given, if it is not among the best there. That is successive halving without brackets.
 fn stopper(early: &EarlyTerminate) -> Result<Stopper> {
     if early.kind != "hyperband" {
         bail!("early_terminate is `{}`, expected hyperband", early.kind);
     }
-    let mut stopper = Stopper::of(StopperName::Hyperband);
-    stopper.min = early.min_iter.unwrap_or(1);
-    stopper.max = early.max_iter;
+    let mut stopper = Stopper::of(StopperName::Asha);
     stopper.eta = early.eta.unwrap_or(3);
+    let parts =
+        u32::try_from(stopper.eta).unwrap_or(u32::MAX).max(2).saturating_pow(early.s.unwrap_or(2).max(1));
+    let first = |max: u64| (max / u64::from(parts)).max(1);
+    stopper.min = early.min_iter.or(early.max_iter.map(first)).unwrap_or(1);
+    // A last step that is none is what a file says that had to say something.
+    stopper.max = early.max_iter.filter(|max| *max > stopper.min);
     Ok(stopper)
 }
 
@@ -214,6 +249,8 @@ parameters:
     parameters:
       name: {values: [sgd, adam]}
   nesterov: {values: [true, false]}
+  width: {distribution: q_log_uniform_values, min: 32, max: 256, q: 8}
+  decay_steps: {distribution: q_uniform, min: 0.0, max: 1.0, q: 0.25}
   epochs: {value: 10}
 early_terminate: {type: hyperband, min_iter: 2, eta: 4}
 ";
@@ -228,13 +265,36 @@ early_terminate: {type: hyperband, min_iter: 2, eta: 4}
         assert_eq!(domain("drop"), Domain::float(0.0, 0.5));
         assert_eq!(domain("optimizer.name"), Domain::choice(&["sgd", "adam"]));
         assert_eq!(domain("nesterov"), Domain::choice(&["True", "False"]));
+        assert_eq!(domain("width"), Domain::Int { low: 32, high: 256, log: true, step: 8 });
+        assert_eq!(
+            domain("decay_steps"),
+            Domain::Float { low: 0.0, high: 1.0, log: false, step: Some(0.25) }
+        );
         assert_eq!(domain("epochs"), Domain::Fixed(Value::Int(10)));
         assert_eq!(plan.limits.trials, Some(20));
-        assert_eq!(plan.stopper.as_ref().map(|stopper| (stopper.min, stopper.eta)), Some((2, 4)));
+        assert_eq!(rungs(&plan), (2, None, 4));
         let Work::Command { words, .. } = &plan.trial else { panic!("a command") };
         assert_eq!(words[..3], ["/usr/bin/env", "python", "train.py"]);
         assert!(words.contains(&"--optimizer.name={optimizer.name}".to_owned()), "{words:?}");
         assert_eq!(plan.objectives.iter().next().unwrap().goal, Goal::Max);
+    }
+
+    fn rungs(plan: &Plan) -> (u64, Option<u64>, u64) {
+        let stopper = plan.stopper.as_ref().unwrap();
+        stopper.build(plan).map(|_| (stopper.min, stopper.max, stopper.eta)).unwrap()
+    }
+
+    #[test]
+    fn early_termination_may_count_from_either_end() {
+        let of = |early: &str| {
+            let early = format!("early_terminate: {{type: hyperband, {early}}}");
+            let text = SWEEP.replace("early_terminate: {type: hyperband, min_iter: 2, eta: 4}", &early);
+            rungs(&read(&text, "sweep", Path::new(".")).unwrap())
+        };
+        assert_eq!(of("max_iter: 27, s: 2"), (3, Some(27), 3));
+        assert_eq!(of("max_iter: 27, s: 3, eta: 2"), (3, Some(27), 2));
+        assert_eq!(of("min_iter: 5, s: 2"), (5, None, 3));
+        assert_eq!(of("s: 2"), (1, None, 3));
     }
 
     #[test]
@@ -243,6 +303,8 @@ early_terminate: {type: hyperband, min_iter: 2, eta: 4}
             format!("{:#}", read(&SWEEP.replace(from, to), "sweep", Path::new(".")).unwrap_err())
         };
         assert_eq!(problem("log_uniform,", "normal,"), "parameter `decay`: its distribution is `normal`");
+        let flags = "method: bayes\ncommand: [python, \"${program}\", \"${args_no_boolean_flags}\"]";
+        assert!(problem("method: bayes", flags).contains("a parameter is true or false"));
         assert!(problem("method: bayes", "method: magic").contains("expected grid, random or bayes"));
         assert!(problem("{value: 10}", "{value: [1]}").contains("neither a number nor a text"));
         assert!(problem("metric: {name: val/acc, goal: maximize}", "").contains("no `metric`"));

@@ -50,8 +50,11 @@ pub struct Worker<'a> {
     pub until: Option<Instant>,
 }
 
-/// Trials that fail, one after the other and before any has worked, until the study is given up.
+/// Trials that fail, one after the other and before any has worked, until the study is given up. Those of which a
+/// metric was no number do not count: they say that other parameters may fare better.
 const HOPELESS: usize = 3;
+/// The note of a trial of which a metric was no number.
+const DIVERGED: &str = "diverged";
 /// How often a worker without work looks whether others lost a trial.
 const WAIT: Duration = Duration::from_millis(250);
 
@@ -184,6 +187,7 @@ fn tell(study: &Mutex<Study>, claim: &Claim, ran: Ran) -> Result<()> {
         ("cpu_s", cpu_s.as_str()),
     ];
     notes.extend(ran.reason.as_deref().map(|reason| ("reason", reason)));
+    notes.extend(ran.diverged.then_some((DIVERGED, "true")));
     study.note(Some(claim.id), &notes)?;
     // A result that comes too late is kept apart; the worker goes on.
     let (Told::Accepted | Told::Orphan) = study.tell(claim, ran.state)?;
@@ -207,7 +211,10 @@ fn reported(
 /// An error once so many trials have failed that the next will not fare better.
 fn hopeless(study: &Study) -> Result<()> {
     let ended = || study.trials().iter().filter(|trial| trial.state != State::Running);
-    let has_failed = |trial: &Trial| matches!(trial.state, State::Failed { .. });
+    let has_failed = |trial: &Trial| {
+        let diverged = study.record(trial.id).is_some_and(|record| record.notes.contains_key(DIVERGED));
+        matches!(trial.state, State::Failed { .. }) && !diverged
+    };
     if ended().count() < HOPELESS || !ended().all(has_failed) {
         return Ok(());
     }

@@ -11,10 +11,13 @@ pub(super) fn distribution(domain: &Domain) -> Json {
             // Optuna wants the last value to be reached by whole steps.
             let levels = domain.cardinality().unwrap_or(1);
             let high = step.map_or(*high, |step| sum(*low, (levels - 1) as f64, step).min(*high));
+            // It takes no step on a logarithmic scale.
+            let step = step.filter(|_| !log);
             ("FloatDistribution", json!({"low": low, "high": high, "log": log, "step": step}))
         }
         Domain::Int { low, high, log, step } => {
             let high = high - (high.abs_diff(*low) % (*step).max(1)) as i64;
+            let step = if *log { &1 } else { step };
             ("IntDistribution", json!({"low": low, "high": high, "log": log, "step": step}))
         }
         Domain::Choice(names) => ("CategoricalDistribution", json!({"choices": names})),

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use joulewise_tune::SharedStudy;
-use joulewise_tune::storage::{Sqlite, Storage};
+use joulewise_tune::storage::{Sqlite, Storage, StorageErrorKind};
 
 use crate::hint::Hint as _;
+use crate::recipe::did_you_mean;
 use crate::tune::plan::Plan;
 use crate::tune::worker::Study;
 
@@ -78,7 +79,18 @@ impl Named {
     pub(super) fn study(&self) -> Result<(Study, Plan)> {
         let mut storage = self.place.open()?;
         let name = self.name(&mut storage)?;
-        let journal = storage.open(&name)?;
+        let journal = match storage.open(&name) {
+            Err(error) if error.kind() == StorageErrorKind::Missing => {
+                let there = storage.studies()?;
+                let hint = match did_you_mean(&name, there.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if there.is_empty() => "`joulewise tune run` makes one".to_owned(),
+                    None => format!("there are {}", there.join(", ")),
+                };
+                return Err(error).hint(hint);
+            }
+            opened => opened?,
+        };
         let plan = Plan::of(journal.definition(), &name)?;
         let sampler = plan.sampler.build(&plan);
         Ok((SharedStudy::new(journal, sampler)?, plan))

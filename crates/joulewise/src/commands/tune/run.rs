@@ -18,9 +18,10 @@ use super::show;
 use crate::interrupt;
 use crate::report;
 use crate::run::REPORT;
+use crate::tune::command;
 use crate::tune::live::Live;
 use crate::tune::objective;
-use crate::tune::plan::{Needs, Plan};
+use crate::tune::plan::{Needs, Plan, Work};
 use crate::tune::sampler::SamplerName;
 use crate::tune::worker::{Ended, Study};
 use crate::{exit, hint::Hint as _};
@@ -86,6 +87,14 @@ impl Run {
         writeln!(err, "study {}: {}", plan.name, plan.described())?;
         if let Some(reason) = plan.sampler.reason(&plan) {
             writeln!(err, "{reason}")?;
+        }
+        if let Work::Command { words, .. } = &plan.trial {
+            for name in command::unmentioned(words, &plan.space) {
+                writeln!(
+                    err,
+                    "note: the command has no {{{name}}}: only its environment and params.json tell it of `{name}`"
+                )?;
+            }
         }
         if !study.trials().is_empty() {
             writeln!(err, "continuing after {} trials", study.trials().len())?;

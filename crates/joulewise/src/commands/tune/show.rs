@@ -13,6 +13,7 @@ use super::place::Named;
 use super::trials;
 use crate::exit;
 use crate::report::{self, quantity};
+use crate::tune::cost::Cost;
 use crate::tune::live::{overhead, saved_j, values};
 use crate::tune::objective;
 use crate::tune::plan::Plan;
@@ -50,6 +51,7 @@ impl Show {
 
 /// Writes a study as JSON: what it is, where it stands, and all its trials.
 pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Result<()> {
+    let cost = Cost::of(study);
     let objects =
         |trials: Vec<&Trial>| -> Vec<_> { trials.iter().map(|t| trials::object(study, t)).collect() };
     let (overhead_j, overhead_cpu_s) = overhead(study);
@@ -60,10 +62,10 @@ pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Resu
         "plan": plan,
         "best": study.best().map(|best| trials::object(study, best)),
         "front": study.front().iter().map(|trial| trial.id.0).collect::<Vec<_>>(),
-        "energy_j": study.cost(),
+        (cost.key()): study.cost(),
         "overhead_j": overhead_j,
         "overhead_cpu_s": overhead_cpu_s,
-        "saved_j": saved_j(study.trials()),
+        (if cost == Cost::Joules { "saved_j" } else { "saved_s" }): saved_j(study.trials()),
         "trials": objects(study.trials().iter().collect()),
     });
     serde_json::to_writer_pretty(&mut *out, &told)?;
@@ -80,17 +82,13 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
         }
     }
     let method = methods(study);
-    let spent = quantity::joules(study.cost());
-    writeln!(
-        out,
-        "study {}: {} trials ({}), {spent}{method}",
-        plan.name,
-        study.trials().len(),
-        parts.join(", ")
-    )?;
+    let cost = Cost::of(study);
+    let (trials, spent) = (quantity::plural(study.trials().len(), "trial"), cost.text(study.cost()));
+    let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    writeln!(out, "study {}: {trials}{parts}, {spent}{method}", plan.name)?;
     let saved = saved_j(study.trials());
     if saved > 0.0 {
-        writeln!(out, "stopping early saved about {}", quantity::joules(saved))?;
+        writeln!(out, "stopping early saved about {}", cost.text(saved))?;
     }
     let (overhead_j, overhead_cpu_s) = overhead(study);
     if overhead_cpu_s > 0.0 {

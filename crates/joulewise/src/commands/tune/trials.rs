@@ -11,6 +11,7 @@ use super::place::Named;
 use crate::exit;
 use crate::report::grid::{Align, Column, GAP, Grid};
 use crate::report::{quantity, terminal};
+use crate::tune::cost::Cost;
 use crate::tune::live::{is_searched, short};
 use crate::tune::worker::Study;
 
@@ -56,9 +57,9 @@ pub(super) fn object(study: &Study, trial: &Trial) -> Json {
         "state": word(&trial.state),
         "parameters": crate::tune::trial::json(&trial.point),
         "metrics": trial.outcome().map_or(Json::Null, |outcome| metrics(&outcome.values)),
-        "energy_j": trial.cost(),
+        (Cost::of(study).key()): trial.cost(),
         "curve": trial.curve.iter().map(|report| {
-            json!({ "step": report.step, "energy_j": report.cost, "metrics": metrics(&report.values) })
+            json!({ "step": report.step, (Cost::of(study).key()): report.cost, "metrics": metrics(&report.values) })
         }).collect::<Vec<_>>(),
     });
     if let (Some(record), Some(object)) = (study.record(trial.id), object.as_object_mut()) {
@@ -81,7 +82,9 @@ pub(super) fn table(out: &mut impl Write, study: &Study, trials: &[&Trial]) -> i
     let column = |heading: &str, align, spare| Column { heading: heading.to_owned(), align, spare };
     let mut columns = vec![column("trial", Align::Right, 0), column("state", Align::Left, 1)];
     columns.extend(study.objectives().iter().map(|objective| column(&objective.metric, Align::Right, 0)));
-    columns.extend([column("energy", Align::Right, 0), column("time", Align::Right, 3)]);
+    let cost = Cost::of(study);
+    columns.push(column(cost.name(), Align::Right, 0));
+    columns.extend((cost == Cost::Joules).then(|| column("time", Align::Right, 3)));
     let searched = || study.space().parameters().filter(|(name, _)| is_searched(study, name));
     columns.extend(searched().map(|(name, _)| column(name, Align::Right, 2)));
     let rows = trials.iter().map(|trial| {
@@ -91,7 +94,8 @@ pub(super) fn table(out: &mut impl Write, study: &Study, trials: &[&Trial]) -> i
             (0..study.objectives().iter().len()).map(|i| values.get(i).map_or(String::new(), |x| short(*x))),
         );
         let time = study.record(trial.id).and_then(|record| record.notes.get("time_s")?.parse().ok());
-        row.extend([quantity::joules(trial.cost()), time.map_or(String::new(), quantity::seconds)]);
+        row.push(cost.text(trial.cost()));
+        row.extend((cost == Cost::Joules).then(|| time.map_or(String::new(), quantity::seconds)));
         row.extend(searched().map(|(name, _)| match trial.point.get(name) {
             Some(Value::Float(x)) => short(*x),
             Some(value) => value.to_string(),

@@ -6,30 +6,34 @@ use joulewise_tune::Trial;
 
 use super::{done, first, tick};
 use crate::report::page::{data_table, figure, section};
-use crate::report::quantity;
 use crate::report::svg::axis::Axis;
 use crate::report::svg::lines::{Lines, Series};
 use crate::report::svg::scale::Scale;
+use crate::tune::cost::Cost;
 use crate::tune::live::short;
 use crate::tune::worker::Study;
 
 pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
+    let cost = Cost::of(study);
+    let unit = cost.unit();
     section(
         out,
         "history",
         "The best so far",
-        "Over the number of trials, and over the joules that all trials had used by then, those that failed or were stopped \
-         included. What counts is how little was spent when the line stops rising.",
+        &format!(
+            "Over the number of trials, and over the {unit} that all trials had used by then, those that failed or were \
+             stopped included. What counts is how little was spent when the line stops rising."
+        ),
     )?;
     let (index, metric) = first(study);
     let best = best_so_far(study, index);
     let by_trial: Vec<(f64, f64)> = best.iter().map(|step| (step.trial as f64, step.value)).collect();
     let by_joules: Vec<(f64, f64)> = best.iter().map(|step| (step.spent_j, step.value)).collect();
     chart(out, metric, "trials", &by_trial, &tick)?;
-    chart(out, metric, "joules spent", &by_joules, &quantity::joules)?;
+    chart(out, metric, &format!("{unit} spent"), &by_joules, &|spent| cost.text(spent))?;
     let rows: Vec<Vec<String>> = best
         .iter()
-        .map(|step| vec![step.trial.to_string(), short(step.value), quantity::joules(step.spent_j)])
+        .map(|step| vec![step.trial.to_string(), short(step.value), cost.text(step.spent_j)])
         .collect();
     data_table(out, &["trials", metric, "spent"], &rows)?;
     out.push_str("</section>\n");

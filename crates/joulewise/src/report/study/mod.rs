@@ -14,6 +14,7 @@ use joulewise_tune::{Domain, State, Trial, TrialId, export};
 use super::page::{close, open};
 use super::quantity;
 use super::svg::Escaped;
+use crate::tune::cost::Cost;
 use crate::tune::live::{overhead, saved_j, short, values};
 use crate::tune::objective;
 use crate::tune::plan::Plan;
@@ -68,16 +69,17 @@ fn headline(out: &mut String, plan: &Plan, study: &Study) -> fmt::Result {
     let goals: Vec<String> = plan.objectives.iter().map(objective::text).collect();
     let (overhead_j, overhead_cpu_s) = overhead(study);
     let trials = study.trials().len().to_string();
-    let spent = quantity::joules(study.cost());
-    let how = if is_modelled(study) { "modelled from CPU time" } else { "measured" };
+    let cost = Cost::of(study);
+    let spent = cost.text(study.cost());
+    let how = match cost {
+        Cost::Seconds => "as another tool told",
+        Cost::Joules if is_modelled(study) => "modelled from CPU time",
+        Cost::Joules => "measured",
+    };
     let mut figures = vec![("trials", trials, goals.join(", ")), ("spent on trials", spent, how.to_owned())];
     let saved = saved_j(study.trials());
     if saved > 0.0 {
-        figures.push((
-            "saved by stopping",
-            quantity::joules(saved),
-            "going by the trials that ended".to_owned(),
-        ));
+        figures.push(("saved by stopping", cost.text(saved), "going by the trials that ended".to_owned()));
     }
     if overhead_cpu_s > 0.0 {
         let cpu = format!("{} of CPU time", quantity::seconds(overhead_cpu_s));
@@ -134,9 +136,23 @@ fn note(study: &Study, trial: &Trial) -> String {
 /// A number on an axis.
 fn tick(value: f64) -> String {
     let text = short(value);
-    if text.contains('.') && !text.contains('e') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let (mantissa, exponent) = text.split_at(text.find('e').unwrap_or(text.len()));
+    if mantissa.contains('.') {
+        format!("{}{exponent}", mantissa.trim_end_matches('0').trim_end_matches('.'))
     } else {
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tick;
+
+    #[test]
+    fn ticks_have_no_digits_that_say_nothing() {
+        assert_eq!(
+            [1e-5, 2.5e-4, 0.5, 1.0, 300.0, 0.0].map(tick),
+            ["1e-5", "2.5e-4", "0.5", "1", "300", "0"]
+        );
     }
 }

@@ -10,6 +10,7 @@ use crate::report::quantity;
 use crate::report::svg::axis::Axis;
 use crate::report::svg::scale::Scale;
 use crate::report::svg::scatter::{Look, Mark, Scatter};
+use crate::tune::cost::Cost;
 use crate::tune::objective::ENERGY;
 use crate::tune::worker::Study;
 
@@ -18,11 +19,12 @@ const NAMED: usize = 12;
 
 pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
     let (index, metric) = first(study);
+    let cost = Cost::of(study);
     let second =
         study.objectives().iter().enumerate().find(|(i, o)| *i != index && o.goal.direction().is_some());
     let (of_second, horizontal, rises) = match second {
         Some((i, objective)) => (Some(i), objective.metric.as_str(), objective.goal == Goal::Max),
-        None => (None, ENERGY, false),
+        None => (None, cost.key(), false),
     };
     let front: Vec<TrialId> = study.front().iter().map(|trial| trial.id).collect();
     let best = study.best().map(|best| best.id);
@@ -65,7 +67,11 @@ pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
     let positive = marks.iter().all(|mark| mark.x.0 > 0.0);
     let values = || marks.iter().map(|mark| mark.x.0);
     let scale = if positive { Scale::log(values()) } else { Scale::linear(values()) };
-    let format: &dyn Fn(f64) -> String = if horizontal == ENERGY { &quantity::joules } else { &tick };
+    let format: &dyn Fn(f64) -> String = match horizontal {
+        ENERGY => &quantity::joules,
+        _ if of_second.is_none() => &|spent| cost.text(spent),
+        _ => &tick,
+    };
     let goal = study.objectives().iter().nth(index).and_then(|objective| objective.goal.direction());
     figure(out, (420.0, 340.0), |out, frame| {
         Scatter {
