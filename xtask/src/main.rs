@@ -3,6 +3,7 @@
 mod bench_meter;
 mod bench_train;
 mod bench_tune;
+mod bootstrap;
 mod ci;
 mod process;
 mod quantile;

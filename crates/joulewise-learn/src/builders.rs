@@ -6,7 +6,8 @@ use crate::shape::GraphError;
 use crate::tensor::{Tensor, Weights};
 
 /// The networks that people are offered. [`build`] knows one more: `untuned`, which nobody tuned for, to compare engines on.
-pub const NAMES: [&str; 6] = ["mlp", "lenet", "vgg", "resnet8", "simple_cnn", "simple_cnn_faithful"];
+pub const NAMES: [&str; 8] =
+    ["mlp", "lenet", "vgg", "resnet8", "simple_cnn", "simple_cnn_faithful", "dense_poly", "dense_linear"];
 
 /// The shape of one example that the network called `name` is benchmarked with.
 pub fn default_input(name: &str) -> [usize; 3] {
@@ -93,6 +94,17 @@ pub fn build(
                 if name == "simple_cnn" {
                     b.relu();
                 }
+            }
+            b.linear("fc3", classes);
+        }
+        "dense_poly" | "dense_linear" => {
+            // Of the same paper, and as affine: two hidden layers without activations, whose sizes halve or shrink
+            // by a third of the pixels.
+            let pixels: usize = input.iter().product();
+            b.flatten();
+            for layer in 1..=2 {
+                let features = if name == "dense_poly" { pixels >> layer } else { pixels * (3 - layer) / 3 };
+                b.linear(&format!("fc{layer}"), features);
             }
             b.linear("fc3", classes);
         }
@@ -272,6 +284,20 @@ mod tests {
                 .sum();
             assert_eq!(model.weights.count() - running, parameters);
             assert_eq!(macs(&model.graph, &shapes), expected);
+        }
+    }
+
+    #[test]
+    fn the_papers_dense_networks_are_as_large_as_theirs() {
+        for (name, input, parameters) in [
+            ("dense_poly", [1, 28, 28], 386_718),
+            ("dense_poly", [3, 32, 32], 5_908_234),
+            ("dense_linear", [1, 28, 28], 548_893),
+            ("dense_linear", [3, 32, 32], 8_401_930),
+        ] {
+            let model = build(name, input, 10, 1.0, 1).unwrap();
+            assert_eq!(model.weights.count(), parameters, "{name} for {input:?}");
+            assert!(model.graph.nodes.iter().all(|node| matches!(node.op, Op::Flatten | Op::Linear)));
         }
     }
 

@@ -23,6 +23,7 @@
 //! # Ok::<(), joulewise_tune::SpaceError>(())
 //! ```
 
+mod curves;
 mod direction;
 mod domain;
 pub mod export;

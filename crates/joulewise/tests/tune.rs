@@ -206,6 +206,15 @@ fn trainings_of_our_own_are_trials_too() {
     .unwrap();
     let typo = tune(folder.path(), &["run", "s.toml", "--name", "typo"]);
     assert!(text(&typo.stderr).contains("unknown key `lrr`"), "{}", text(&typo.stderr));
+    fs::write(
+        folder.path().join("s.toml"),
+        "recipe = \"r.toml\"\nobjectives = [\"max accuracy\"]\n[parameters]\ntrain.beta2 = { low = 0.8, high = 0.99 }",
+    )
+    .unwrap();
+    let elsewhere =
+        tune(folder.path(), &["run", "s.toml", "--name", "elsewhere", "--data", "no-such-folder"]);
+    assert_eq!(elsewhere.status.code(), Some(2));
+    assert!(text(&elsewhere.stderr).contains("no-such-folder"), "{}", text(&elsewhere.stderr));
 }
 
 #[test]
@@ -309,6 +318,8 @@ fn mistakes_are_told_before_anything_is_made() {
     assert!(said.contains("nothing that a trial could run"), "{said}");
     let said = refused(STUDY, &["--budget", "many"]);
     assert!(said.contains("`many` is neither joules nor a time"), "{said}");
+    let said = refused(STUDY, &["--data", "pictures"]);
+    assert!(said.contains("--data is for trainings of our own"), "{said}");
     let said = refused(STUDY, &["--name", "a/b"]);
     assert!(said.contains("a study cannot be called `a/b`"), "{said}");
     let folder = folder(STUDY);

@@ -26,6 +26,12 @@ pub struct Hyperparameters {
     pub momentum: f64,
     /// Whether SGD looks ahead.
     pub nesterov: bool,
+    /// Share of the mean gradient that `adam` and `adamw` keep in a step (β₁).
+    pub beta1: f64,
+    /// Share of the mean square of the gradient that they keep (β₂).
+    pub beta2: f64,
+    /// What they add to its root (ε).
+    pub epsilon: f64,
     /// The optimiser.
     pub optimiser: Family,
     /// How the learning rate changes.
@@ -169,7 +175,8 @@ impl Hyperparameters {
             momentum: self.momentum as f32,
             nesterov: self.nesterov,
             weight_decay: self.weight_decay as f32,
-            ..Settings::default()
+            betas: [self.beta1, self.beta2],
+            epsilon: self.epsilon as f32,
         }
     }
 }
@@ -278,4 +285,62 @@ pub fn argmax(row: &[f32]) -> usize {
         .enumerate()
         .fold((0, f32::NEG_INFINITY), |best, (i, &v)| if v > best.1 { (i, v) } else { best })
         .0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builders::build;
+    use crate::data::{Normalise, glyphs};
+    use crate::train::Pictures;
+
+    fn adam() -> Hyperparameters {
+        Hyperparameters {
+            epochs: 1,
+            batch: 16,
+            lr: 0.01,
+            weight_decay: 0.0,
+            momentum: 0.9,
+            nesterov: false,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            optimiser: Family::Adam,
+            schedule: Schedule::Constant,
+            warmup: 0.0,
+            label_smoothing: 0.0,
+            crop: 0,
+            flip: false,
+            seed: 1,
+        }
+    }
+
+    fn trained(hyper: &Hyperparameters) -> Vec<f32> {
+        let images = glyphs(64, 0, 1).train;
+        let train: Vec<u32> = (0..64).collect();
+        let examples =
+            Pictures { images: &images, normalise: &Normalise::of(&images, &train), augment: None };
+        let model = build("dense_poly", images.shape, 10, 1.0, 1).unwrap();
+        let split = Split { train: &train, select: &[] };
+        let fitted =
+            fit(&Cpu::new(1).unwrap(), &model, &examples, split, hyper, None, &mut |_| Control::Continue);
+        fitted.unwrap().model.weights.get("fc3.bias").unwrap().as_f32().unwrap().to_vec()
+    }
+
+    #[test]
+    fn every_constant_of_adam_reaches_the_parameters() {
+        let with = |change: fn(&mut Hyperparameters)| {
+            let mut hyper = adam();
+            change(&mut hyper);
+            trained(&hyper)
+        };
+        let usual = with(|_| {});
+        assert_eq!(usual, with(|_| {}));
+        assert_ne!(usual, with(|hyper| hyper.beta1 = 0.5));
+        assert_ne!(usual, with(|hyper| hyper.beta2 = 0.8));
+        assert_ne!(usual, with(|hyper| hyper.epsilon = 1e-2));
+        // They are constants of Adam, not of SGD.
+        let plain = with(|hyper| hyper.optimiser = Family::Sgd);
+        assert_eq!(plain, with(|hyper| (hyper.optimiser, hyper.beta2) = (Family::Sgd, 0.8)));
+    }
 }

@@ -284,12 +284,7 @@ impl Sampler for Tpe {
     fn tell(&mut self, trial: &Trial) {
         match &mut self.model {
             Some(model) => model.record(trial),
-            None => {
-                // Of a curve only the last step is of interest.
-                let curve = trial.curve.last().cloned().into_iter().collect();
-                let (point, state) = (trial.point.clone(), trial.state.clone());
-                self.pending.push(Trial { id: trial.id, point, state, curve });
-            }
+            None => self.pending.push(trial.clone()),
         }
     }
 

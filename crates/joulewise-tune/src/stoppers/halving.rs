@@ -20,6 +20,7 @@ use crate::trial::{Report, TrialId};
 pub struct SuccessiveHalving {
     direction: Direction,
     eta: u64,
+    screened: u64,
     ladder: Ladder<f64>,
 }
 
@@ -45,7 +46,15 @@ impl SuccessiveHalving {
     /// other numbers are moved there.
     pub fn in_resource(direction: Direction, resource: Resource, eta: u64, min: f64, max: f64) -> Self {
         let eta = eta.max(2);
-        Self { direction, eta, ladder: Ladder::new(resource, eta, min, max) }
+        Self { direction, eta, screened: 0, ladder: Ladder::new(resource, eta, min, max) }
+    }
+
+    /// Ends the first so many trials of the study at the first rung, however good they are: with nothing to compare
+    /// them with, they would go on, and a sampler that only begins has hardly proposed the best yet.
+    #[must_use]
+    pub fn screening(mut self, trials: u64) -> Self {
+        self.screened = trials;
+        self
     }
 
     pub(crate) fn ladder(&self) -> &Ladder<f64> {
@@ -104,7 +113,8 @@ impl Stopper for SuccessiveHalving {
             ids
         };
         let goes_on = self.ladder.goes_on(trial, report, &value, order);
-        if goes_on { Verdict::Continue } else { Verdict::Stop }
+        let is_screened = trial.0 < self.screened && self.ladder.is_on(report);
+        if goes_on && !is_screened { Verdict::Continue } else { Verdict::Stop }
     }
 }
 
@@ -118,6 +128,18 @@ mod tests {
     fn rungs(trials: usize, eta: u64, min: u64, max: u64) -> Vec<(usize, u64)> {
         let halving = SuccessiveHalving::new(Direction::Max, eta, min, max);
         halving.rungs(trials).iter().map(|rung| (rung.trials, rung.step)).collect()
+    }
+
+    #[test]
+    fn the_first_trials_end_at_the_first_rung_and_set_the_mark_for_the_others() {
+        let mut halving = SuccessiveHalving::new(Direction::Max, 3, 2, 27).screening(3);
+        for (trial, value) in [(0, 0.5), (1, 0.9), (2, 0.7)] {
+            assert_eq!(halving.report(TrialId(trial), &Report::of(1, value)), Verdict::Continue);
+            assert_eq!(halving.report(TrialId(trial), &Report::of(2, value)), Verdict::Stop);
+        }
+        assert_eq!(halving.report(TrialId(3), &Report::of(2, 0.6)), Verdict::Stop);
+        assert_eq!(halving.report(TrialId(4), &Report::of(2, 0.8)), Verdict::Continue);
+        assert_eq!(halving.report(TrialId(4), &Report::of(6, 0.8)), Verdict::Continue);
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl<V: Clone> Ladder<V> {
         self.max
     }
 
+    /// Whether a trial that reports this has come to the first rung.
+    pub(crate) fn is_on(&self, report: &Report) -> bool {
+        self.rungs.first().is_some_and(|first| first.at <= self.resource.used(report))
+    }
+
     /// Enters `trial` at every rung that it reaches with `report`, the first one at or after the rung, and says
     /// whether it is at each of them among the best: those of the first `⌈n / eta⌉` places of `order`, which puts
     /// what has arrived so far, this trial included, from the best to the worst.

@@ -24,7 +24,7 @@ const WARM_UP: usize = 5;
 /// Time a training step or an inference of a model on random data
 #[derive(Clone, Debug, clap::Args)]
 pub struct Bench {
-    /// A network's name (mlp, lenet, vgg, resnet8, simple_cnn, simple_cnn_faithful) or an ONNX file
+    /// A network's name (mlp, lenet, vgg, resnet8, simple_cnn, simple_cnn_faithful, dense_poly, dense_linear) or an ONNX file
     pub model: String,
     /// What to time
     #[arg(long, value_enum, default_value = "train")]

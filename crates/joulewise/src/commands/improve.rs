@@ -27,7 +27,7 @@ pub struct Improve {
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub data: Option<PathBuf>,
 
-    /// The network: mlp, lenet, vgg, resnet8, simple_cnn, simple_cnn_faithful, or an ONNX file
+    /// The network: mlp, lenet, vgg, resnet8, simple_cnn, simple_cnn_faithful, dense_poly, dense_linear, or an ONNX file
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
 

@@ -30,6 +30,10 @@ pub struct Data {
     pub train: Option<usize>,
     /// Test pictures, likewise; by default 4000 glyphs.
     pub test: Option<usize>,
+    /// Training pictures that are held out to select with; by default a twentieth of them or 2000, at most an eighth.
+    pub select: Option<usize>,
+    /// Training pictures that are held out to judge with; by default a tenth of them or 4000, at most a quarter.
+    pub judge: Option<usize>,
     /// Leave out pictures that cannot be decoded instead of stopping; default: false.
     pub skip_bad: bool,
     /// For a command that takes `{subset}` and whose data are no folder of pictures: features of the training
@@ -78,6 +82,12 @@ pub struct Train {
     pub momentum: f64,
     /// Whether `sgd` looks ahead; default: true.
     pub nesterov: bool,
+    /// Share of the mean gradient that `adam` and `adamw` keep in a step (β₁); default: 0.9.
+    pub beta1: f64,
+    /// Share of the mean square of the gradient that they keep (β₂); default: 0.999.
+    pub beta2: f64,
+    /// What they add to its root (ε); default: 1e-8.
+    pub epsilon: f64,
     /// `sgd`, `adam` or `adamw`; default: `sgd`.
     pub optimiser: Family,
     /// `constant`, `step`, `cosine` or `one-cycle`; default: `one-cycle`.
@@ -170,8 +180,16 @@ choice!(Direction { "max" => Max, "min" => Min });
 
 impl Data {
     pub(super) fn read(document: &mut Document) -> Result<Self> {
-        let mut data =
-            Self { path: None, train: None, test: None, skip_bad: false, features: None, labels: None };
+        let mut data = Self {
+            path: None,
+            train: None,
+            test: None,
+            select: None,
+            judge: None,
+            skip_bad: false,
+            features: None,
+            labels: None,
+        };
         document.read("data.path", &mut data.path)?;
         if let Some(path) = &mut data.path {
             *path = absolute(&document.folder_of("data.path").join(&*path))?;
@@ -180,6 +198,8 @@ impl Data {
         }
         document.read("data.train", &mut data.train)?;
         document.read("data.test", &mut data.test)?;
+        document.read("data.select", &mut data.select)?;
+        document.read("data.judge", &mut data.judge)?;
         document.read("data.skip_bad", &mut data.skip_bad)?;
         document.read("data.features", &mut data.features)?;
         document.read("data.labels", &mut data.labels)?;
@@ -191,6 +211,8 @@ impl Data {
         document.require("data.labels", data.features.is_some(), "given with `data.features`")?;
         document.require("data.train", data.train != Some(0), AT_LEAST_ONE)?;
         document.require("data.test", data.test != Some(0), AT_LEAST_ONE)?;
+        document.require("data.select", data.select != Some(0), AT_LEAST_ONE)?;
+        document.require("data.judge", data.judge != Some(0), AT_LEAST_ONE)?;
         Ok(data)
     }
 }
@@ -248,6 +270,9 @@ impl Train {
             weight_decay,
             momentum: 0.9,
             nesterov: true,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
             optimiser,
             schedule: Schedule::OneCycle,
             warmup: 0.25,
@@ -262,6 +287,9 @@ impl Train {
         document.read("train.weight_decay", &mut train.weight_decay)?;
         document.read("train.momentum", &mut train.momentum)?;
         document.read("train.nesterov", &mut train.nesterov)?;
+        document.read("train.beta1", &mut train.beta1)?;
+        document.read("train.beta2", &mut train.beta2)?;
+        document.read("train.epsilon", &mut train.epsilon)?;
         document.read("train.schedule", &mut train.schedule)?;
         document.read("train.warmup", &mut train.warmup)?;
         document.read("train.label_smoothing", &mut train.label_smoothing)?;
@@ -273,6 +301,9 @@ impl Train {
         document.require("train.lr", train.lr > 0.0, ABOVE_ZERO)?;
         document.require("train.weight_decay", train.weight_decay >= 0.0, "a number that is not negative")?;
         document.require("train.momentum", (0.0..1.0).contains(&train.momentum), BELOW_ONE)?;
+        document.require("train.beta1", (0.0..1.0).contains(&train.beta1), BELOW_ONE)?;
+        document.require("train.beta2", (0.0..1.0).contains(&train.beta2), BELOW_ONE)?;
+        document.require("train.epsilon", train.epsilon > 0.0, ABOVE_ZERO)?;
         document.require("train.warmup", (0.0..1.0).contains(&train.warmup), BELOW_ONE)?;
         document.require("train.label_smoothing", (0.0..1.0).contains(&train.label_smoothing), BELOW_ONE)?;
         document.require("train.threads", train.threads > 0, AT_LEAST_ONE)?;
@@ -289,6 +320,9 @@ impl Train {
             weight_decay: self.weight_decay,
             momentum: self.momentum,
             nesterov: self.nesterov,
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
             optimiser: self.optimiser,
             schedule: self.schedule,
             warmup: self.warmup,

@@ -28,6 +28,8 @@ const EVERY_KEY: &str = r#"
     path = "/data/fashion"
     train = 1000
     test = 500
+    select = 200
+    judge = 100
     skip_bad = true
     features = "/data/x.npy"
     labels = "/data/y.npy"
@@ -47,6 +49,9 @@ const EVERY_KEY: &str = r#"
     weight_decay = 0.1
     momentum = 0.8
     nesterov = false
+    beta1 = 0.85
+    beta2 = 0.99
+    epsilon = 1e-7
     optimiser = "adamw"
     schedule = "cosine"
     warmup = 0.1
@@ -170,7 +175,7 @@ fn the_recipes_that_we_ship_are_read() {
     let mut files = vec![root.join("examples/pytorch/recipe.toml")];
     files.extend(fs::read_dir(root.join("recipes")).unwrap().map(|entry| entry.unwrap().path()));
     // A search has keys of its own, and is no recipe of `improve`.
-    files.retain(|file| !file.ends_with("glyphs-search.toml"));
+    files.retain(|file| !file.to_string_lossy().ends_with("-search.toml"));
     assert!(files.len() >= 3);
     for file in files {
         Recipe::load(Some(&file), []).unwrap_or_else(|error| panic!("{}: {error:#}", file.display()));
@@ -231,5 +236,16 @@ proptest::proptest! {
             document.set(Override::parse(&set)?)?;
             Recipe::read(&mut document, None)
         });
+    }
+}
+
+#[test]
+fn the_constants_of_adam_reach_the_training() {
+    let recipe = load(EVERY_KEY, &[]).unwrap();
+    let hyper = recipe.train.hyperparameters(1);
+    assert_eq!((hyper.beta1, hyper.beta2, hyper.epsilon), (0.85, 0.99, 1e-7));
+    for (key, value) in [("beta1", "1.0"), ("beta2", "-0.1"), ("epsilon", "0.0")] {
+        let text = message(&format!("[train]\n{key} = {value}"), &[]);
+        assert!(text.contains(&format!("`train.{key}`")), "{text}");
     }
 }

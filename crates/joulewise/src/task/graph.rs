@@ -67,7 +67,7 @@ impl GraphTask {
         {
             *test = test.subset(&at_most(recipe.data.test, test, seed));
         }
-        let (select, judge) = reserved(used.len());
+        let (select, judge) = held_out(&recipe.data, used.len());
         let splits =
             data::Split::stratified_of(&used, labels, data.classes.len(), select, judge, recipe.search.seed)
                 .with_context(|| format!("cannot divide the data set `{}`", data.name))?;
@@ -228,9 +228,11 @@ pub fn share(right: &[bool]) -> f64 {
 const GLYPHS: usize = 16_000;
 
 /// How many of `n` training images are kept to select and to judge with: enough to tell a loss of a
-/// percent, but never most of them.
-fn reserved(n: usize) -> (usize, usize) {
-    ((n / 20).max(2_000).min(n / 8), (n / 10).max(4_000).min(n / 4))
+/// percent, but never most of them, unless the recipe says.
+fn held_out(data: &recipe::Data, n: usize) -> (usize, usize) {
+    let select = || (n / 20).max(2_000).min(n / 8);
+    let judge = || (n / 10).max(4_000).min(n / 4);
+    (data.select.unwrap_or_else(select), data.judge.unwrap_or_else(judge))
 }
 
 /// Appends picture `index` of `images`, normalised, as `[c, h, w]`.
@@ -276,5 +278,18 @@ mod tests {
         let some = tested("data.test=30");
         assert_eq!((some.len(), some.labels.iter().filter(|&&label| label == 0).count()), (30, 20));
         assert_eq!(tested("data.test=500").len(), 90);
+    }
+
+    #[test]
+    fn as_many_pictures_are_held_out_as_the_recipe_says() {
+        let split = |held_out: &[&str]| {
+            let sets = [&["data.train=800", "data.test=10", "train.threads=1"], held_out].concat();
+            let sets = sets.into_iter().map(|set| Override::parse(set).unwrap());
+            let splits = GraphTask::load(&Recipe::load(None, sets).unwrap()).unwrap().splits;
+            [splits.train.len(), splits.select.len(), splits.judge.len()]
+        };
+        assert_eq!(split(&[]), [500, 100, 200]);
+        assert_eq!(split(&["data.select=300"]), [300, 300, 200]);
+        assert_eq!(split(&["data.select=300", "data.judge=50"]), [450, 300, 50]);
     }
 }

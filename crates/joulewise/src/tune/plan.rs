@@ -69,6 +69,9 @@ pub enum Work {
     Recipe {
         /// The recipe's file; the default recipe without one.
         file: Option<PathBuf>,
+        /// The folder or file of the data, if not those of the recipe.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        data: Option<PathBuf>,
     },
 }
 
@@ -141,6 +144,16 @@ impl Plan {
             self.trial = new.trial;
             self.run(command);
         }
+    }
+
+    /// Takes the data of a recipe's trainings from the command line.
+    pub fn learn_from(&mut self, path: &Path) -> Result<()> {
+        let Work::Recipe { data, .. } = &mut self.trial else {
+            return Err(anyhow!("--data is for trainings of our own, and this study runs a command"))
+                .hint("write the path of the data into the command");
+        };
+        *data = Some(std::path::absolute(path)?);
+        Ok(())
     }
 
     /// Fills in what nobody said, and refuses what cannot be run.
@@ -368,7 +381,7 @@ fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
     }
     match (file.command, file.recipe) {
         (Some(_), Some(_)) => bail!("the study has both a `command` and a `recipe`"),
-        (None, Some(recipe)) => plan.trial = Work::Recipe { file: Some(folder.join(recipe)) },
+        (None, Some(recipe)) => plan.trial = Work::Recipe { file: Some(folder.join(recipe)), data: None },
         (command, None) => {
             if let Work::Command { words, metrics, timeout_s, .. } = &mut plan.trial {
                 *words = command.map(|command| template::split(&command)).transpose()?.unwrap_or_default();

@@ -27,6 +27,9 @@ pub struct Stopper {
     /// One in so many goes on from a rung.
     #[serde(default = "three")]
     pub eta: u64,
+    /// The first so many trials of the study end at the first rung of `asha`: with them it learns what to expect.
+    #[serde(default)]
+    pub screen: u64,
     /// The percentage of trials that are ahead of a trial when it ends; 50 is the median.
     #[serde(default = "half")]
     pub percentile: f64,
@@ -85,6 +88,7 @@ impl Stopper {
             min: one(),
             max: None,
             eta: three(),
+            screen: 0,
             percentile: half(),
             patience: three(),
         }
@@ -110,6 +114,17 @@ impl Stopper {
         };
         let (eta, min) = (self.eta, self.min as f64);
         let end = self.max.unwrap_or(u64::MAX) as f64;
+        if self.screen > 0 && (self.name != StopperName::Asha || plan.objectives.optimised() > 1) {
+            return Err(anyhow!("`screen` is of `asha` with one objective"))
+                .hint("leave `screen` out, or write name = \"asha\"");
+        }
+        if plan.limits.trials.is_some_and(|trials| trials <= self.screen) && self.screen > 0 {
+            return Err(anyhow!(
+                "the stopper ends the first {} trials, and there are no others",
+                self.screen
+            ))
+            .hint("write more `trials` or a smaller `screen`");
+        }
         Ok(match self.name {
             StopperName::Percentile => {
                 Box::new(Percentile::new(direction, self.percentile / 100.0).warm_up(self.min))
@@ -118,7 +133,10 @@ impl Stopper {
             StopperName::Asha if plan.objectives.optimised() > 1 => {
                 Box::new(ParetoHalving::in_resource(&plan.objectives, resource, eta, min, end))
             }
-            StopperName::Asha => Box::new(SuccessiveHalving::in_resource(direction, resource, eta, min, end)),
+            StopperName::Asha => {
+                let halving = SuccessiveHalving::in_resource(direction, resource, eta, min, end);
+                Box::new(halving.screening(self.screen))
+            }
             StopperName::Hyperband => {
                 Box::new(Hyperband::in_resource(direction, resource, eta, min, max()? as f64))
             }

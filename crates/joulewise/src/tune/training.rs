@@ -17,6 +17,8 @@ use crate::task::metrics::Metrics;
 /// Trains once for each trial; the data are loaded once for all of them.
 pub struct Trainings {
     file: Option<PathBuf>,
+    /// Where the data are, if not where the recipe says.
+    data: Option<PathBuf>,
     /// A trial like any other, of which the data are loaded in advance.
     any: Point,
     loaded: Option<Loaded>,
@@ -29,10 +31,11 @@ struct Loaded {
 }
 
 impl Trainings {
-    /// Trainings of the recipe in `file`, or of the default one, with the parameters of `space` as its keys.
-    pub(super) fn new(file: Option<&Path>, space: &Space) -> Result<Self> {
+    /// Trainings of the recipe in `file`, or of the default one, with the parameters of `space` as its keys; of its
+    /// data unless `data` says where others are.
+    pub(super) fn new(file: Option<&Path>, data: Option<&Path>, space: &Space) -> Result<Self> {
         let any = space.draw(&mut joulewise_tune::Stream::new(0, 0));
-        let this = Self { file: file.map(Path::to_owned), any, loaded: None };
+        let this = Self { file: file.map(Path::to_owned), data: data.map(Path::to_owned), any, loaded: None };
         // A name that is no key is a mistake to be told before the first trial.
         let recipe = this.recipe(&this.any).context("the parameters of the study are keys of its recipe")?;
         if recipe.train.command.is_some() {
@@ -92,7 +95,19 @@ impl Trainings {
             value: toml(value),
             origin: "parameter",
         });
-        Recipe::load(self.file.as_deref(), overrides)
+        let data = match self.data.as_deref().map(|path| (path, path.to_str())) {
+            Some((path, None)) => {
+                return Err(anyhow!("{}: the path is not UTF-8", path.display()))
+                    .hint("a recipe is text: rename the folder");
+            }
+            Some((_, Some(path))) => Some(Override {
+                key: "data.path".to_owned(),
+                value: toml::Value::String(path.to_owned()),
+                origin: "--data",
+            }),
+            None => None,
+        };
+        Recipe::load(self.file.as_deref(), overrides.chain(data))
     }
 
     /// The task of `recipe`, on the data of the trial before if they are the same.

@@ -23,7 +23,9 @@ impl Workshop {
             Work::Command { words, folder, metrics, timeout_s } => {
                 Self::Commands(Commands::new(words, folder, metrics.as_deref(), *timeout_s, &plan.space)?)
             }
-            Work::Recipe { file } => Self::Trainings(Box::new(Trainings::new(file.as_deref(), &plan.space)?)),
+            Work::Recipe { file, data } => {
+                Self::Trainings(Box::new(Trainings::new(file.as_deref(), data.as_deref(), &plan.space)?))
+            }
         })
     }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use crate::curves::{self, Curve};
 use crate::front;
 use crate::hypervolume;
 use crate::objective::Objectives;
@@ -19,6 +20,10 @@ pub(crate) struct History {
     columns: Vec<Vec<f32>>,
     standings: Vec<Standing>,
     costs: Vec<f64>,
+    /// Of those that came to their end or were stopped, where there is one objective and no bound.
+    curves: Vec<Curve>,
+    /// How many were stopped.
+    stopped: usize,
     /// Those that have ended, best first.
     order: Vec<usize>,
     /// How many trials, lost ones excepted, have these coordinates.
@@ -91,6 +96,8 @@ impl History {
             columns: vec![Vec::new(); axes],
             standings: Vec::new(),
             costs: Vec::new(),
+            curves: Vec::new(),
+            stopped: 0,
             order: Vec::new(),
             seen: HashMap::new(),
             has_gaps: false,
@@ -107,6 +114,8 @@ impl History {
             None => self.enter(trial, axes),
         };
         self.costs[slot] = trial.cost();
+        self.curves[slot] = self.curve(trial);
+        self.stopped += usize::from(matches!(trial.state, State::Stopped(_)));
         self.standings[slot] = match &trial.state {
             State::Running => Standing::Running,
             State::Lost { .. } => Standing::Lost,
@@ -131,12 +140,14 @@ impl History {
         }
         self.standings.push(Standing::Lost);
         self.costs.push(0.0);
+        self.curves.push(Curve::new());
         slot
     }
 
     /// Takes back what was entered of a trial but for its point.
     fn withdraw(&mut self, slot: usize) {
-        if let Standing::Ended(_) = self.standings[slot] {
+        if let Standing::Ended(rank) = &self.standings[slot] {
+            self.stopped -= usize::from(rank.class == Class::Stopped);
             let at = self.place(slot);
             self.order.remove(at);
         }
@@ -215,7 +226,9 @@ impl History {
     pub(crate) fn best(&self, count: usize) -> Vec<usize> {
         let count = count.min(self.order.len());
         if self.objectives.optimised() == 1 {
-            return self.order[..count].to_vec();
+            let mut best = if self.stopped > 0 { self.completed() } else { self.order.clone() };
+            best.truncate(count);
+            return best;
         }
         let class = |slot: &usize| match &self.standings[*slot] {
             Standing::Ended(rank) => rank.class,
@@ -225,6 +238,33 @@ impl History {
         let mut best = self.spread(&self.order[..feasible], count);
         best.extend(self.order[feasible..].iter().take(count - best.len()));
         best
+    }
+
+    /// What a trial that gave values had on the way; nothing where one number would not sort it.
+    fn curve(&self, trial: &Trial) -> Curve {
+        let is_alone = self.objectives.iter().count() == 1;
+        match trial.outcome() {
+            Some(_) if is_alone => curves::of(trial, |values| self.objectives.losses(values).next()),
+            _ => Curve::new(),
+        }
+    }
+
+    /// All that have ended, best first, where those that were stopped are compared by what they would have come to.
+    fn completed(&self) -> Vec<usize> {
+        let gains = curves::gains(&self.curves);
+        let loss = |slot: usize| match &self.standings[slot] {
+            Standing::Ended(rank) if rank.class == Class::Stopped => {
+                self.curves[slot].last().map_or(f64::INFINITY, |(step, loss)| loss + gains[step])
+            }
+            Standing::Ended(rank) if rank.class == Class::Feasible => {
+                rank.losses.first().copied().unwrap_or(f64::INFINITY)
+            }
+            _ => f64::INFINITY,
+        };
+        let mut order = self.order.clone();
+        // The sort is stable: what has no value stays behind.
+        order.sort_by(|&a, &b| loss(a).total_cmp(&loss(b)));
+        order
     }
 
     /// Front after front; of the last one that does not fit, what adds the most volume.
@@ -255,4 +295,34 @@ impl History {
 /// NaN is itself here.
 fn key(coordinate: f32) -> u32 {
     if coordinate.is_nan() { u32::MAX } else { coordinate.to_bits() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::Direction;
+    use crate::space::Space;
+    use crate::trial::{Outcome, Report};
+
+    #[test]
+    fn what_was_stopped_counts_as_what_it_would_have_come_to() {
+        let space = Space::new().float("x", 0.0, 1.0).unwrap();
+        let axes = Axis::all(&space);
+        let objectives = Objectives::single(Direction::Max);
+        let mut history = History::new(axes.len(), &objectives);
+        // Accuracy after one epoch, and after three where it came so far.
+        for (id, curve) in [(0, &[0.5, 0.6][..]), (1, &[0.55]), (2, &[0.7, 0.8]), (3, &[0.4])] {
+            let outcome = Outcome::of(curve[curve.len() - 1], 1.0);
+            let reports = [1, 3].into_iter().zip(curve);
+            let trial = Trial {
+                id: TrialId(id),
+                point: space.complete(|_, domain| domain.at(0.1 * id as f64)),
+                state: if curve.len() == 1 { State::Stopped(outcome) } else { State::Done(outcome) },
+                curve: reports.map(|(step, value)| Report::of(step, *value)).collect(),
+            };
+            history.record(&trial, &axes);
+        }
+        // Both that went on gained 0.1, so the second would have come to 0.65.
+        assert_eq!(history.best(4), [2, 1, 0, 3]);
+    }
 }

@@ -38,6 +38,9 @@ pub(super) struct Run {
     /// What the study is called, if not as its file says
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// The data that a recipe's trainings learn from, instead of its `data.path`
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
     /// What is wanted, the most important first: "max accuracy", "min energy_j", "time_s <= 60"
     #[arg(long = "objective", value_name = "TEXT")]
     objectives: Vec<String>,
@@ -119,6 +122,9 @@ impl Run {
         let mut plan = Plan::load(&self.file)?;
         if let Some(name) = &self.name {
             plan.name.clone_from(name);
+        }
+        if let Some(data) = &self.data {
+            plan.learn_from(data)?;
         }
         if !self.objectives.is_empty() {
             plan.objectives = objective::read(&self.objectives)?;
