@@ -1,24 +1,74 @@
-//! How near samplers come to the optimum of known problems, and how long they take to say where to look.
+//! How near samplers come to the optimum of known problems.
 //!
-//! `regret [--sampler NAME] [--problem NAME] [--seeds N] [--evaluations N]` writes a line of JSON for each sampler
-//! and problem: the median simple regret over the seeds, its quartiles, and all regrets.
-//! `regret latency [--sampler NAME] [--dimensions D]` writes the milliseconds of a suggestion after 100, 1 000 and
-//! 10 000 trials, the tell before it included.
+//! `regret [--sampler NAME] [--problem NAME] [--first-seed N] [--seeds N] [--evaluations N]` writes a line of JSON for
+//! each sampler and problem: the median simple regret over the seeds, its quartiles, and all regrets. Of two
+//! objectives it is the volume that the front lacks. `regret --at PART` writes what the problems are worth where every
+//! number is at that part of its range.
 
 use std::error::Error;
 use std::io::Write as _;
 use std::time::Instant;
 
-use joulewise_tune::samplers::{LinearRandom, Random, Sobol, Tpe};
-use joulewise_tune::{Direction, Domain, Objectives, Outcome, Point, Sampler, Space, SpaceError, Study};
+use joulewise_tune::samplers::{Gp, LinearRandom, Random, Sobol, Tpe};
+use joulewise_tune::{
+    Domain, Goal, Objective, Objectives, ObjectivesError, Outcome, Point, Sampler, Space, SpaceError, Study,
+};
 
-const SAMPLERS: [&str; 4] = ["random", "linear-random", "sobol", "tpe"];
+const SAMPLERS: [&str; 5] = ["random", "linear-random", "sobol", "tpe", "gp"];
 
-/// A function to be minimised, whose least value is 0.
+/// A function to be minimised.
 struct Problem {
     name: &'static str,
     space: Space,
-    loss: fn(&Point) -> f64,
+    function: Function,
+}
+
+enum Function {
+    /// Its least value is 0.
+    Loss(fn(&Point) -> f64),
+    /// Of two values, the second from the ratio of the first to g and from the first (Zitzler et al. 2000), and the
+    /// volume that their whole front dominates below [`CORNER`].
+    Front(fn(f64, f64) -> f64, f64),
+}
+use Function::{Front, Loss};
+
+/// Below which volumes of fronts are taken, in both values.
+const CORNER: f64 = 11.0;
+
+impl Problem {
+    fn values(&self, point: &Point) -> Vec<f64> {
+        match self.function {
+            Loss(loss) => vec![loss(point)],
+            Front(second, _) => {
+                let x = numbers(point);
+                let g = 1.0 + 9.0 * x[1..].iter().sum::<f64>() / (x.len() - 1) as f64;
+                vec![x[0], g * second(x[0] / g, x[0])]
+            }
+        }
+    }
+
+    fn objectives(&self) -> Result<Objectives, ObjectivesError> {
+        let values = if matches!(self.function, Loss(_)) { 1 } else { 2 };
+        let objective = |k| Objective { metric: format!("value {k}"), goal: Goal::Min };
+        Objectives::new((0..values).map(objective).collect())
+    }
+
+    /// What these values lack of the best.
+    fn regret(&self, values: &[Vec<f64>]) -> f64 {
+        let Front(_, most) = self.function else {
+            return values.iter().map(|values| values[0]).fold(f64::INFINITY, f64::min);
+        };
+        let mut points: Vec<(f64, f64)> = values.iter().map(|values| (values[0], values[1])).collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut volume, mut ceiling) = (0.0, CORNER);
+        for (x, y) in points {
+            if x < CORNER && y < ceiling {
+                volume += (CORNER - x) * (ceiling - y);
+                ceiling = y;
+            }
+        }
+        most - volume
+    }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -28,35 +78,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         arguments.get(at + 1).map(String::as_str)
     };
     let number = |flag: &str, default: u64| value(flag).map_or(Ok(default), str::parse);
-    let samplers =
-        SAMPLERS.into_iter().filter(|name| value("--sampler").is_none_or(|wanted| wanted == *name));
+    let problems = problems()?;
+    let problems = || problems.iter().filter(|p| value("--problem").is_none_or(|wanted| wanted == p.name));
     let mut out = std::io::stdout().lock();
-    if arguments.first().is_some_and(|command| command == "latency") {
-        for sampler in samplers {
-            let dimensions = number("--dimensions", 10)?;
-            for trials in [100, 1_000, 10_000] {
-                let (ask, cycle) = latency(sampler, dimensions, trials)?;
-                let line = serde_json::json!({
-                    "sampler": sampler, "dimensions": dimensions, "trials": trials,
-                    "ask_ms": ask, "tell_and_ask_ms": cycle,
-                });
-                writeln!(out, "{line}")?;
-            }
+    if let Some(at) = value("--at") {
+        let at: f64 = at.parse()?;
+        for problem in problems() {
+            let point = problem.space.complete(|_, domain| domain.at(at));
+            let line = serde_json::json!({ "problem": problem.name, "values": problem.values(&point) });
+            writeln!(out, "{line}")?;
         }
         return Ok(());
     }
-    let (seeds, evaluations) = (number("--seeds", 30)?, number("--evaluations", 100)?);
-    for sampler in samplers {
-        for problem in problems()?.iter().filter(|p| value("--problem").is_none_or(|wanted| wanted == p.name))
-        {
+    let (first, seeds) = (number("--first-seed", 0)?, number("--seeds", 30)?);
+    let evaluations = number("--evaluations", 100)?;
+    for sampler in SAMPLERS.into_iter().filter(|name| value("--sampler").is_none_or(|wanted| wanted == *name))
+    {
+        for problem in problems() {
             let start = Instant::now();
-            let mut regrets: Vec<f64> =
-                (0..seeds).map(|seed| regret(sampler, problem, seed, evaluations)).collect();
-            regrets.sort_by(f64::total_cmp);
-            let quantile = |q: f64| regrets[(q * (regrets.len() - 1) as f64).round() as usize];
+            let objectives = problem.objectives()?;
+            let regrets: Vec<f64> = (first..first + seeds)
+                .map(|seed| search(make(sampler, &objectives), problem, &objectives, seed, evaluations))
+                .collect();
+            let mut sorted = regrets.clone();
+            sorted.sort_by(f64::total_cmp);
+            let quantile = |q: f64| sorted[(q * (sorted.len() - 1) as f64).round() as usize];
             let line = serde_json::json!({
                 "sampler": sampler, "problem": problem.name, "evaluations": evaluations,
-                "median": f64::midpoint(regrets[(regrets.len() - 1) / 2], regrets[regrets.len() / 2]),
+                "median": f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]),
                 "low": quantile(0.25), "high": quantile(0.75),
                 "wall_s": start.elapsed().as_secs_f64(), "regrets": regrets,
             });
@@ -71,54 +120,28 @@ fn make(sampler: &str, objectives: &Objectives) -> Box<dyn Sampler> {
         "linear-random" => Box::new(LinearRandom),
         "sobol" => Box::new(Sobol),
         "tpe" => Box::new(Tpe::new(objectives)),
+        "gp" => Box::new(Gp::new(objectives)),
         _ => Box::new(Random),
     }
 }
 
-/// The least loss among the first `evaluations` points.
-fn regret(sampler: &str, problem: &Problem, seed: u64, evaluations: u64) -> f64 {
-    let objectives = Objectives::single(Direction::Min);
-    let mut study = Study::new(problem.space.clone(), objectives.clone(), seed, make(sampler, &objectives));
-    let losses = (0..evaluations).map(|_| {
+/// The regret after so many points.
+fn search(
+    sampler: Box<dyn Sampler>,
+    problem: &Problem,
+    objectives: &Objectives,
+    seed: u64,
+    evaluations: u64,
+) -> f64 {
+    let mut study = Study::new(problem.space.clone(), objectives.clone(), seed, sampler);
+    let mut told = Vec::new();
+    for _ in 0..evaluations {
         let (id, point) = study.ask();
-        let loss = (problem.loss)(&point);
-        study.tell(id, Outcome::of(loss, 1.0));
-        loss
-    });
-    losses.fold(f64::INFINITY, f64::min)
-}
-
-/// Milliseconds of an ask and of a tell with an ask, each the median of 21 after `trials` random trials.
-fn latency(sampler: &str, dimensions: u64, trials: u64) -> Result<(f64, f64), SpaceError> {
-    let space = cube("x", dimensions as usize, -5.0, 10.0)?;
-    let objectives = Objectives::single(Direction::Min);
-    let loss = |point: &Point| numbers(point).iter().map(|x| (x - 1.0).powi(2)).sum::<f64>();
-    let mut study = Study::new(space.clone(), objectives.clone(), 1, make(sampler, &objectives));
-    let mut random = Study::new(space, objectives, 2, Random);
-    for _ in 0..trials {
-        let point = random.ask().1;
-        let value = loss(&point);
-        let id = study.start(point);
-        study.tell(id, Outcome::of(value, 1.0));
+        let values = problem.values(&point);
+        told.push(values.clone());
+        study.tell(id, Outcome { values, cost: 1.0 });
     }
-    let (mut asks, mut cycles) = (Vec::new(), Vec::new());
-    for _ in 0..24 {
-        let start = Instant::now();
-        let (id, point) = study.ask();
-        let asked = start.elapsed().as_secs_f64() * 1e3;
-        let value = loss(&point);
-        let start = Instant::now();
-        study.tell(id, Outcome::of(value, 1.0));
-        asks.push(asked);
-        cycles.push(asked + start.elapsed().as_secs_f64() * 1e3);
-    }
-    let median = |times: &mut Vec<f64>| {
-        // The first ones warm up.
-        let mut rest = times.split_off(3);
-        rest.sort_by(f64::total_cmp);
-        rest[rest.len() / 2]
-    };
-    Ok((median(&mut asks), median(&mut cycles)))
+    problem.regret(&told)
 }
 
 fn problems() -> Result<Vec<Problem>, SpaceError> {
@@ -126,14 +149,35 @@ fn problems() -> Result<Vec<Problem>, SpaceError> {
         Problem {
             name: "branin",
             space: Space::new().float("x0", -5.0, 10.0)?.float("x1", 0.0, 15.0)?,
-            loss: branin,
+            function: Loss(branin),
         },
-        Problem { name: "hartmann6", space: cube("x", 6, 0.0, 1.0)?, loss: hartmann },
-        Problem { name: "levy8", space: cube("x", 8, -10.0, 10.0)?, loss: levy },
-        Problem { name: "rosenbrock5", space: cube("x", 5, -5.0, 10.0)?, loss: rosenbrock },
-        Problem { name: "ackley10", space: cube("x", 10, -32.768, 32.768)?, loss: ackley },
-        Problem { name: "mixed", space: mixed_space()?, loss: mixed },
-        Problem { name: "conditional", space: conditional_space()?, loss: conditional },
+        Problem { name: "hartmann6", space: cube("x", 6, 0.0, 1.0)?, function: Loss(hartmann) },
+        Problem { name: "levy8", space: cube("x", 8, -10.0, 10.0)?, function: Loss(levy) },
+        Problem { name: "rosenbrock5", space: cube("x", 5, -5.0, 10.0)?, function: Loss(rosenbrock) },
+        Problem { name: "ackley5", space: cube("x", 5, -32.768, 32.768)?, function: Loss(ackley) },
+        Problem { name: "ackley10", space: cube("x", 10, -32.768, 32.768)?, function: Loss(ackley) },
+        Problem { name: "griewank6", space: cube("x", 6, -60.0, 60.0)?, function: Loss(griewank) },
+        Problem { name: "styblinski5", space: cube("x", 5, -5.0, 5.0)?, function: Loss(styblinski) },
+        Problem { name: "mixed", space: mixed_space()?, function: Loss(mixed) },
+        Problem { name: "conditional", space: conditional_space()?, function: Loss(conditional) },
+        Problem {
+            name: "zdt1",
+            space: cube("x", 5, 0.0, 1.0)?,
+            function: Front(|ratio, _| 1.0 - ratio.sqrt(), 120.0 + 2.0 / 3.0),
+        },
+        Problem {
+            name: "zdt2",
+            space: cube("x", 5, 0.0, 1.0)?,
+            function: Front(|ratio, _| 1.0 - ratio * ratio, 120.0 + 1.0 / 3.0),
+        },
+        Problem {
+            name: "zdt3",
+            space: cube("x", 5, 0.0, 1.0)?,
+            function: Front(
+                |ratio, x| 1.0 - ratio.sqrt() - ratio * (10.0 * std::f64::consts::PI * x).sin(),
+                128.778_116_130_690_76,
+            ),
+        },
     ])
 }
 
@@ -195,6 +239,17 @@ fn ackley(point: &Point) -> f64 {
     let radius = (x.iter().map(|x| x * x).sum::<f64>() / n).sqrt();
     let waves = x.iter().map(|x| (std::f64::consts::TAU * x).cos()).sum::<f64>() / n;
     20.0 + std::f64::consts::E - 20.0 * (-0.2 * radius).exp() - waves.exp()
+}
+
+fn griewank(point: &Point) -> f64 {
+    let x = numbers(point);
+    let waves: f64 = x.iter().zip(1..).map(|(x, i)| (x / f64::from(i).sqrt()).cos()).product();
+    1.0 + x.iter().map(|x| x * x).sum::<f64>() / 4000.0 - waves
+}
+
+fn styblinski(point: &Point) -> f64 {
+    let term = |x: &f64| 0.5 * (x.powi(4) - 16.0 * x * x + 5.0 * x) + 39.166_165_703_771_41;
+    numbers(point).iter().map(term).sum()
 }
 
 fn mixed_space() -> Result<Space, SpaceError> {

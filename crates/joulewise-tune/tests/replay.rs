@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use joulewise_tune::samplers::{Grid, Random, Sobol, Tpe};
+use joulewise_tune::samplers::{Gp, Grid, Random, Sobol, Tpe};
 use joulewise_tune::storage::{Definition, Sqlite, Storage};
 use joulewise_tune::{
     Direction, Limits, Objectives, Outcome, Point, Sampler, SharedStudy, Space, State, Told, Trial, TrialId,
@@ -10,15 +10,18 @@ use joulewise_tune::{
 };
 
 const TRIALS: u64 = 200;
+/// Of searches that take some milliseconds for a suggestion: enough that length scales are kept for a while.
+const FEWER: u64 = 110;
 
 type Make = fn() -> Box<dyn Sampler + Send>;
 
-fn samplers() -> Vec<(&'static str, Make)> {
+fn samplers() -> Vec<(&'static str, u64, Make)> {
     vec![
-        ("random", || Box::new(Random)),
-        ("sobol", || Box::new(Sobol)),
-        ("tpe", || Box::new(Tpe::new(&Objectives::single(Direction::Min)))),
-        ("grid", || Box::new(Grid::new(5).shuffled())),
+        ("random", TRIALS, || Box::new(Random)),
+        ("sobol", TRIALS, || Box::new(Sobol)),
+        ("tpe", TRIALS, || Box::new(Tpe::new(&Objectives::single(Direction::Min)))),
+        ("gp", FEWER, || Box::new(Gp::new(&Objectives::single(Direction::Min)).cost_aware(Some(300.0)))),
+        ("grid", TRIALS, || Box::new(Grid::new(5).shuffled())),
     ]
 }
 
@@ -50,7 +53,7 @@ fn work(study: &mut SharedStudy<Box<dyn Sampler + Send>>, trials: u64) {
 }
 
 /// Works on a study in a file, in sessions one after the other of some workers each.
-fn search(make: Make, sessions: u64, workers: u64) -> Vec<Trial> {
+fn search(trials: u64, make: Make, sessions: u64, workers: u64) -> Vec<Trial> {
     let folder = tempfile::tempdir().unwrap();
     let file = Sqlite::at(folder.path().join("study.db"));
     drop(file.clone().create("s", &definition()).unwrap());
@@ -58,7 +61,7 @@ fn search(make: Make, sessions: u64, workers: u64) -> Vec<Trial> {
     for session in 1..=sessions {
         thread::scope(|scope| {
             for _ in 0..workers {
-                scope.spawn(|| work(&mut open(), TRIALS * session / sessions));
+                scope.spawn(|| work(&mut open(), trials * session / sessions));
             }
         });
     }
@@ -68,21 +71,20 @@ fn search(make: Make, sessions: u64, workers: u64) -> Vec<Trial> {
         derived += 1;
     })
     .unwrap();
-    assert_eq!(derived, TRIALS);
+    assert_eq!(derived, trials);
     open().trials().to_vec()
 }
 
 #[test]
 fn a_study_that_is_taken_up_again_goes_on_as_if_nothing_had_been() {
-    for (name, make) in samplers() {
-        assert_eq!(search(make, 1, 1), search(make, 4, 1), "{name}");
+    for (name, trials, make) in samplers() {
+        assert_eq!(search(trials, make, 1, 1), search(trials, make, 4, 1), "{name}");
     }
 }
 
 #[test]
 fn what_four_workers_were_suggested_can_be_derived_from_the_record() {
-    for (name, make) in samplers() {
-        let trials = search(make, 1, 4);
-        assert_eq!(trials.len() as u64, TRIALS, "{name}");
+    for (name, trials, make) in samplers() {
+        assert_eq!(search(trials, make, 1, 4).len() as u64, trials, "{name}");
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
+use super::peers::number;
 use crate::process::{cargo, command, json, root, show};
 use crate::quantile::median;
 use crate::results;
@@ -83,8 +84,4 @@ fn throughput(python: &Path, side: &str, trials: &str) -> Result<Value> {
 
 fn example(name: &str) -> std::path::PathBuf {
     root().join("target/release/examples").join(name)
-}
-
-fn number(told: &Value, field: &str) -> Result<f64> {
-    told[field].as_f64().with_context(|| format!("no number `{field}` in {told}"))
 }

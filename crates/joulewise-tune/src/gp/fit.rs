@@ -7,9 +7,14 @@ use super::matern::{Columns, with_slopes};
 /// Length scales are at least this, so that points between others are never unrelated to them.
 const LEAST_SCALE: f64 = 0.025;
 const GREATEST_SCALE: f64 = 1e3;
-const NOISE: (f64, f64) = (1e-6, 1.0);
-/// The prior of the logarithm of the noise: its mean; the deviation is 1.
+/// What is computed has no noise at all, and the floor is what its last digits are known by.
+const NOISE: (f64, f64) = (1e-8, 1.0);
+/// The prior of the logarithm of the noise: its mean and its deviation. Trainings differ by their seeds, and functions
+/// of files or formulas do not.
 const NOISE_MEAN: f64 = -4.0;
+const NOISE_DEVIATION: f64 = 2.0;
+/// The logarithm of the noise from which fits set out.
+const FIRST_NOISE: f64 = -5.0;
 /// The prior of the logarithm of a length scale: its deviation.
 const SCALE_DEVIATION: f64 = 1.732_050_807_568_877_2;
 
@@ -28,7 +33,7 @@ impl Hyperparameters {
         let mean = scale_mean(parameters);
         Self {
             log_scales: vec![mean - SCALE_DEVIATION * SCALE_DEVIATION; parameters],
-            log_noise: NOISE_MEAN - 1.0,
+            log_noise: FIRST_NOISE,
         }
     }
 
@@ -48,12 +53,18 @@ impl Hyperparameters {
     }
 }
 
-/// The hyperparameters that are most plausible after `y` was seen at `points`.
-pub(crate) fn fit(groups: &[usize], points: &Columns, y: &[f64], evaluations: usize) -> Hyperparameters {
+/// The hyperparameters that are most plausible after `y` was seen at `points`, and the logarithm of how plausible that
+/// makes all of it.
+pub(crate) fn fit(
+    groups: &[usize],
+    points: &Columns,
+    y: &[f64],
+    evaluations: usize,
+) -> (Hyperparameters, f64) {
     let parameters = groups.iter().max().map_or(0, |last| last + 1);
     let prior = Hyperparameters::prior(parameters);
     if parameters == 0 || y.len() < 2 {
-        return prior;
+        return (prior, 0.0);
     }
     let mut start = prior.log_scales.clone();
     start.push(prior.log_noise);
@@ -65,7 +76,7 @@ pub(crate) fn fit(groups: &[usize], points: &Columns, y: &[f64], evaluations: us
     let (best, value) = lbfgs::minimise(&start, &low, &high, limits, |x, gradient| {
         -log_posterior(&Hyperparameters::from_slice(x), groups, points, y, gradient)
     });
-    if value.is_finite() { Hyperparameters::from_slice(&best) } else { prior }
+    if value.is_finite() { (Hyperparameters::from_slice(&best), -value) } else { (prior, f64::NEG_INFINITY) }
 }
 
 /// The logarithm of the likelihood of `y` times the prior, its constants aside, the constant mean being the most plausible one. Writes the
@@ -122,8 +133,9 @@ pub(super) fn log_posterior(
         prior -= (log - mean).powi(2) / (2.0 * variance) + log;
         *gradient += (log - mean) / variance + 1.0;
     }
-    prior -= (at.log_noise - NOISE_MEAN).powi(2) / 2.0 + at.log_noise;
-    gradient[last] += at.log_noise - NOISE_MEAN + 1.0;
+    let variance = NOISE_DEVIATION * NOISE_DEVIATION;
+    prior -= (at.log_noise - NOISE_MEAN).powi(2) / (2.0 * variance) + at.log_noise;
+    gradient[last] += (at.log_noise - NOISE_MEAN) / variance + 1.0;
     likelihood + prior
 }
 
@@ -185,10 +197,10 @@ mod tests {
     #[test]
     fn what_matters_gets_a_short_scale() {
         let (points, y) = data(40);
-        let found = fit(&[0, 1, 2], &points, &y, 100);
+        let (found, _) = fit(&[0, 1, 2], &points, &y, 100);
         assert!(found.log_scales[0] + 1.0 < found.log_scales[1], "{found:?}");
         assert!(found.log_scales[0] + 1.0 < found.log_scales[2] && found.noise() < 1e-3, "{found:?}");
-        assert_eq!(found, fit(&[0, 1, 2], &points, &y, 100));
-        assert_eq!(fit(&[0, 1, 2], &Columns::new(3, []), &[], 100), Hyperparameters::prior(3));
+        assert_eq!(found, fit(&[0, 1, 2], &points, &y, 100).0);
+        assert_eq!(fit(&[0, 1, 2], &Columns::new(3, []), &[], 100).0, Hyperparameters::prior(3));
     }
 }

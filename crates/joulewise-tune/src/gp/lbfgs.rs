@@ -127,24 +127,25 @@ fn descent(gradient: &[f64], memory: &[(Vec<f64>, Vec<f64>)], free: impl Fn(&[f6
 }
 
 #[cfg(test)]
+pub(super) fn rosenbrock(x: &[f64], gradient: &mut [f64]) -> f64 {
+    gradient.fill(0.0);
+    let mut value = 0.0;
+    for i in 0..x.len() - 1 {
+        let (bend, rest) = (x[i + 1] - x[i] * x[i], 1.0 - x[i]);
+        value += 100.0 * bend * bend + rest * rest;
+        gradient[i] += -400.0 * bend * x[i] - 2.0 * rest;
+        gradient[i + 1] += 200.0 * bend;
+    }
+    value
+}
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     const LIMITS: Limits = Limits { evaluations: 500, gradient: 1e-9, gain: 0.0 };
-
-    fn rosenbrock(x: &[f64], gradient: &mut [f64]) -> f64 {
-        gradient.fill(0.0);
-        let mut value = 0.0;
-        for i in 0..x.len() - 1 {
-            let (bend, rest) = (x[i + 1] - x[i] * x[i], 1.0 - x[i]);
-            value += 100.0 * bend * bend + rest * rest;
-            gradient[i] += -400.0 * bend * x[i] - 2.0 * rest;
-            gradient[i + 1] += 200.0 * bend;
-        }
-        value
-    }
 
     #[test]
     fn valleys_and_bounds_are_followed() {

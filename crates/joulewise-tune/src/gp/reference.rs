@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::fit::Hyperparameters;
+use super::lbfgs::{self, Limits};
 use super::normal::{inverse_log_gain, log_below, log_gain};
 use super::process::{Belief, Process};
 use super::strips::Strips;
@@ -45,7 +46,7 @@ fn beliefs_are_those_of_scikit_learn() {
     let rows: Vec<&[f64]> = points.iter().map(|row| &row[..]).collect();
     let columns = super::matern::Columns::new(3, rows.iter().copied());
     let posterior = super::fit::log_posterior(&hyperparameters, &[0, 1, 2], &columns, &y, &mut [0.0; 4]);
-    let priors = 4.0 * 0.5 * std::f64::consts::TAU.ln() + 3.0 * 0.5 * 3f64.ln();
+    let priors = 4.0 * 0.5 * std::f64::consts::TAU.ln() + 3.0 * 0.5 * 3f64.ln() + 2f64.ln();
     let expected =
         matern["log_likelihood"].as_f64().unwrap() + matern["log_prior"].as_f64().unwrap() + priors;
     assert!(near(posterior, expected, 1e-9), "{posterior} {expected}");
@@ -58,6 +59,19 @@ fn beliefs_are_those_of_scikit_learn() {
             near(belief.mean, mean, 1e-8) && near(belief.deviation, deviation, 1e-8),
             "{belief:?} {mean}"
         );
+    }
+}
+
+#[test]
+fn minima_are_those_of_scipy() {
+    for row in reference()["minima"].as_array().unwrap() {
+        let start = list(&row["start"]);
+        let bounds = ["low", "high"].map(|end| vec![row[end].as_f64().unwrap(); start.len()]);
+        let limits = Limits { evaluations: 2_000, gradient: 1e-9, gain: 0.0 };
+        let (x, value) = lbfgs::minimise(&start, &bounds[0], &bounds[1], limits, lbfgs::rosenbrock);
+        let expected = row["value"].as_f64().unwrap();
+        assert!((value - expected).abs() < 1e-9 * expected.max(1.0), "{value} {row}");
+        assert!(x.iter().zip(list(&row["x"])).all(|(x, other)| (x - other).abs() < 1e-4), "{x:?} {row}");
     }
 }
 

@@ -44,6 +44,12 @@ impl Scale {
         self.second.apply(box_cox(self.first.apply(value), self.power))
     }
 
+    /// The logarithm of how much a value changes on this scale when it changes itself.
+    pub(crate) fn log_slope(&self, value: f64) -> f64 {
+        let bend = if self.power == 1.0 { 0.0 } else { (self.power - 1.0) * self.first.apply(value).ln_1p() };
+        bend - self.first.spread.ln() - self.second.spread.ln()
+    }
+
     /// What one unit of this scale is worth; of an affine one.
     pub(crate) fn spread(&self) -> f64 {
         self.first.spread

@@ -38,7 +38,7 @@ struct Candidate {
 impl Search<'_> {
     /// The best point that `is_new`, and its value. `None` where all that were found are old.
     pub(crate) fn run(&self, stream: &mut Stream, is_new: impl Fn(&Point) -> bool) -> Option<(Point, f64)> {
-        let near = if self.incumbents.is_empty() { 0 } else { self.candidates / 2 };
+        let near = if self.incumbents.is_empty() { 0 } else { self.candidates * 4 / 5 };
         let mut points: Vec<Point> = (near..self.candidates).map(|_| self.space.draw(stream)).collect();
         for i in 0..near {
             let incumbent = &self.incumbents[i % self.incumbents.len()];
@@ -48,7 +48,7 @@ impl Search<'_> {
             }
         }
         let mut candidates = self.valued(points);
-        let starts = spread(&candidates, self.ascents);
+        let starts = spread(&candidates, self.candidates - near, self.ascents);
         let climbed: Vec<Candidate> =
             starts.into_iter().map(|i| self.climb(&candidates[i], stream)).collect();
         candidates.extend(climbed);
@@ -174,15 +174,14 @@ impl Search<'_> {
     }
 }
 
-/// The best candidates: the best of all, then by turns of those from everywhere and of those near incumbents.
-fn spread(candidates: &[Candidate], count: usize) -> Vec<usize> {
+/// The best candidates: the best of all, then by turns of those from everywhere, which come first, and of those near
+/// incumbents.
+fn spread(candidates: &[Candidate], everywhere: usize, count: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&a, &b| candidates[b].value.total_cmp(&candidates[a].value).then(a.cmp(&b)));
     let Some(&best) = order.first() else { return Vec::new() };
     let mut starts = vec![best];
-    // The first half was drawn from everywhere.
-    let (drawn, near): (Vec<usize>, Vec<usize>) =
-        order.iter().skip(1).partition(|&&i| i < candidates.len() / 2);
+    let (drawn, near): (Vec<usize>, Vec<usize>) = order.iter().skip(1).partition(|&&i| i < everywhere);
     let mut sources = [drawn.into_iter(), near.into_iter()];
     for turn in 0.. {
         if starts.len() >= count {

@@ -1,22 +1,31 @@
 //! The sampler that suits the study.
 
+use std::collections::BTreeMap;
+
 use crate::objective::Objectives;
 use crate::point::Point;
 use crate::random::Stream;
 use crate::sampler::Sampler;
-use crate::samplers::{Grid, Tpe};
+use crate::samplers::{Gp, Grid, Tpe};
 use crate::space::Space;
-use crate::trial::Trial;
+use crate::trial::{State, Trial, TrialId};
 
 /// Up to so many combinations are all tried.
 const FEW: u64 = 20;
+/// A Gaussian process suits up to so many trials.
+const MOST: usize = 500;
+/// Trials of which the mean cost is known well enough.
+const KNOWN: usize = 5;
 
 /// Whichever sampler suits the space, and why.
 ///
 /// - Every combination, once, in random order, where there are no more than 20.
+/// - [`Gp`] up to 500 trials where they are [dear](Self::dear_from), parameters have no conditions and values are not
+///   noisy: it finds better points, and takes a few to some tens of milliseconds for each.
 /// - [`Tpe`] for everything else; it begins with an even spread.
 ///
-/// How many trials there will be does not matter: a study that is continued for longer goes on as it began.
+/// How many trials there will be does not matter: a study that is continued for longer goes on as it began. Nor does
+/// the clock: what counts is the cost that the study has recorded, so that suggestions can be derived again.
 ///
 /// ```
 /// use joulewise_tune::samplers::Auto;
@@ -42,12 +51,53 @@ struct StudyFacts {
     is_noisy: bool,
     is_cost_aware: bool,
     budget: Option<f64>,
+    dear: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
 enum Chosen {
     Grid(Box<Grid>),
     Tpe(Box<Tpe>),
+    Either(Box<Either>),
+}
+
+/// A Gaussian process while trials are few and dear, and estimators else. Both are told everything.
+#[derive(Clone, Debug)]
+struct Either {
+    tpe: Tpe,
+    /// Until there are too many trials.
+    gp: Option<Gp>,
+    dear: f64,
+    /// Of the trials that ended.
+    costs: BTreeMap<TrialId, f64>,
+}
+
+impl Either {
+    fn tell(&mut self, trial: &Trial) {
+        self.tpe.tell(trial);
+        let Some(gp) = &mut self.gp else { return };
+        gp.tell(trial);
+        match trial.state {
+            State::Running | State::Lost { .. } => self.costs.remove(&trial.id),
+            _ => self.costs.insert(trial.id, trial.cost()),
+        };
+        if self.costs.len() > MOST {
+            self.gp = None;
+        }
+    }
+
+    fn are_dear(&self) -> bool {
+        let n = self.costs.len();
+        n >= KNOWN && self.costs.values().sum::<f64>() >= self.dear * n as f64
+    }
+
+    fn ask(&mut self, space: &Space, stream: Stream) -> Point {
+        let are_dear = self.are_dear();
+        match &mut self.gp {
+            Some(gp) if are_dear => gp.ask(space, stream),
+            _ => self.tpe.ask(space, stream),
+        }
+    }
 }
 
 impl Auto {
@@ -59,6 +109,7 @@ impl Auto {
             is_noisy: false,
             is_cost_aware: false,
             budget: None,
+            dear: None,
         })
     }
 
@@ -72,6 +123,13 @@ impl Auto {
     #[must_use]
     pub fn cost_aware(self, budget: Option<f64>) -> Self {
         Self::decide(StudyFacts { is_cost_aware: true, budget, ..self.study })
+    }
+
+    /// Trials are dear where they cost so much on average, in the unit of the study: then a [`Gp`] is worth its time. To
+    /// be said before the first trial.
+    #[must_use]
+    pub fn dear_from(self, cost: f64) -> Self {
+        Self::decide(StudyFacts { dear: Some(cost), ..self.study })
     }
 
     /// Which sampler it is, and why: one line.
@@ -89,22 +147,24 @@ impl Auto {
                 let tpe = Tpe::new(&study.objectives);
                 let tpe = if study.is_noisy { tpe.noisy() } else { tpe };
                 let tpe = if study.is_cost_aware { tpe.cost_aware(study.budget) } else { tpe };
-                let why = if study.space.is_conditional() {
-                    "tpe: parameters have conditions"
-                } else {
-                    "tpe: it suits spaces of all kinds"
-                };
-                (Chosen::Tpe(Box::new(tpe)), why.to_owned())
+                match study.dear {
+                    _ if study.space.is_conditional() => {
+                        (Chosen::Tpe(Box::new(tpe)), "tpe: parameters have conditions".to_owned())
+                    }
+                    Some(dear) if !study.is_noisy => {
+                        let gp = Gp::new(&study.objectives);
+                        let gp = if study.is_cost_aware { gp.cost_aware(study.budget) } else { gp };
+                        let why = format!(
+                            "gp where trials cost {dear} or more, up to {MOST} of them; tpe, which is quicker, else"
+                        );
+                        let either = Either { tpe, gp: Some(gp), dear, costs: BTreeMap::new() };
+                        (Chosen::Either(Box::new(either)), why)
+                    }
+                    _ => (Chosen::Tpe(Box::new(tpe)), "tpe: it suits spaces of all kinds".to_owned()),
+                }
             }
         };
         Self { study, chosen, why }
-    }
-
-    fn sampler(&mut self) -> &mut dyn Sampler {
-        match &mut self.chosen {
-            Chosen::Grid(grid) => &mut **grid,
-            Chosen::Tpe(tpe) => &mut **tpe,
-        }
     }
 }
 
@@ -118,17 +178,26 @@ fn cells(space: &Space) -> Option<u64> {
 
 impl Sampler for Auto {
     fn tell(&mut self, trial: &Trial) {
-        self.sampler().tell(trial);
+        match &mut self.chosen {
+            Chosen::Grid(grid) => grid.tell(trial),
+            Chosen::Tpe(tpe) => tpe.tell(trial),
+            Chosen::Either(either) => either.tell(trial),
+        }
     }
 
     fn ask(&mut self, space: &Space, stream: Stream) -> Point {
-        self.sampler().ask(space, stream)
+        match &mut self.chosen {
+            Chosen::Grid(grid) => grid.ask(space, stream),
+            Chosen::Tpe(tpe) => tpe.ask(space, stream),
+            Chosen::Either(either) => either.ask(space, stream),
+        }
     }
 
     fn is_exhausted(&self, space: &Space) -> bool {
         match &self.chosen {
             Chosen::Grid(grid) => grid.is_exhausted(space),
             Chosen::Tpe(tpe) => tpe.is_exhausted(space),
+            Chosen::Either(either) => either.tpe.is_exhausted(space),
         }
     }
 }
@@ -137,7 +206,9 @@ impl Sampler for Auto {
 mod tests {
     use super::*;
     use crate::direction::Direction;
+    use crate::samplers::Sobol;
     use crate::testing;
+    use crate::trial::Outcome;
 
     #[test]
     fn auto_is_a_sampler() {
@@ -145,6 +216,33 @@ mod tests {
         testing::check_sampler_in(|space, objectives| {
             Auto::new(space, objectives).noisy().cost_aware(Some(50.0))
         });
+        testing::check_sampler_in(|space, objectives| Auto::new(space, objectives).dear_from(8.0));
+    }
+
+    #[test]
+    fn dear_trials_are_worth_a_gaussian_process_while_they_are_few() {
+        let space = Space::new().float("x", 0.0, 1.0).unwrap().float("y", 0.0, 1.0).unwrap();
+        let objectives = Objectives::single(Direction::Min);
+        let tell = |sampler: &mut dyn Sampler, trials: u64, cost: f64| {
+            for id in 0..trials {
+                let point = Sobol.ask(&space, Stream::new(3, id));
+                let value = point.float("x").unwrap() - point.float("y").unwrap();
+                let state = State::Done(Outcome::of(value, cost));
+                sampler.tell(&Trial { id: TrialId(id), point, state, curve: Vec::new() });
+            }
+        };
+        let next = |mut sampler: Box<dyn Sampler>, trials: u64, cost: f64| {
+            tell(&mut sampler, trials, cost);
+            sampler.ask(&space, Stream::new(3, trials))
+        };
+        let auto = || Box::new(Auto::new(&space, &objectives).dear_from(100.0));
+        let gp = next(Box::new(Gp::new(&objectives)), 30, 1.0);
+        let tpe = next(Box::new(Tpe::new(&objectives)), 30, 1.0);
+        assert_ne!(gp, tpe);
+        assert_eq!((next(auto(), 30, 100.0), next(auto(), 30, 99.0)), (gp, tpe));
+        let many = MOST as u64 + 1;
+        assert_eq!(next(auto(), many, 100.0), next(Box::new(Tpe::new(&objectives)), many, 100.0));
+        assert!(auto().why().starts_with("gp where trials cost 100 or more"), "{}", auto().why());
     }
 
     #[test]

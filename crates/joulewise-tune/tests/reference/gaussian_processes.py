@@ -1,4 +1,4 @@
-"""Writes gaussian_processes.json: what scikit-learn and SciPy say of Gaussian processes.
+"""Writes gaussian_processes.json: what scikit-learn and SciPy say of Gaussian processes and of minima.
 
     python -m pip install numpy==2.4.* scipy==1.17.* scikit-learn==1.* mpmath==1.*
     python gaussian_processes.py > gaussian_processes.json
@@ -8,7 +8,7 @@ import json
 
 import mpmath
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
@@ -39,7 +39,7 @@ centred = GaussianProcessRegressor(Matern(scales, nu=2.5), alpha=noise, optimize
 expected, deviation = centred.predict(at, return_std=True)
 prior_mean = np.sqrt(2) + 0.5 * np.log(3)
 prior = stats.lognorm(np.sqrt(3), scale=np.exp(prior_mean)).logpdf(scales).sum() + stats.lognorm(
-    1, scale=np.exp(-4)
+    2, scale=np.exp(-4)
 ).logpdf(noise)
 matern = {
     "points": points.tolist(),
@@ -73,20 +73,17 @@ for mean, deviation in [([0.0, 0.0], [0.4, 0.7]), ([-0.8, 0.5], [0.2, 0.1]), ([0
     part = np.clip(np.searchsorted(ends, middle) - 1, 0, 3)
     volumes.append({"mean": mean, "deviation": deviation, "volume": float((chance * width * depths[part]).sum())})
 
-# The optimiser's default would tune the length scale; in the published search it did not move (fixed bounds).
-raw = np.column_stack([rng.uniform(1e-5, 0.1, 8), rng.uniform(0.1, 1, 8), rng.uniform(0.8, 1, 8)])
-accuracy = 0.9 - 3 * np.abs(raw[:, 0] - 0.01) - 0.1 * raw[:, 1]
-candidates = np.column_stack([rng.uniform(1e-5, 0.1, 6), rng.uniform(0.1, 1, 6), rng.uniform(0.8, 1, 6)])
-published = GaussianProcessRegressor().fit(raw, accuracy)
-expected, deviation = published.predict(candidates, return_std=True)
-paper = {
-    "points": raw.tolist(),
-    "values": accuracy.tolist(),
-    "at": candidates.tolist(),
-    "mean": expected.tolist(),
-    "deviation": deviation.tolist(),
-    "probability": stats.norm.cdf((expected - accuracy.max()) / (deviation + 1e-9)).tolist(),
-}
+
+
+def rosenbrock(x):
+    return 100 * (x[1:] - x[:-1] ** 2) @ (x[1:] - x[:-1] ** 2) + (1 - x[:-1]) @ (1 - x[:-1])
+
+
+minima = []
+for start, low, high in [([-1.2, 1.0, 0.3], -5.0, 5.0), ([-1.2, 1.0, 0.3], -2.0, 0.7), ([3.0, -2.0], 1.5, 4.0)]:
+    bounds = [(low, high)] * len(start)
+    found = optimize.minimize(rosenbrock, start, bounds=bounds, options={"ftol": 0, "gtol": 1e-12, "maxiter": 10_000})
+    minima.append({"start": start, "low": low, "high": high, "x": found.x.tolist(), "value": float(found.fun)})
 
 volumes = {"front": front, "reference": reference, "volumes": volumes}
-print(json.dumps({"normal": normal, "matern": matern, "volumes": volumes, "paper": paper}, indent=1))
+print(json.dumps({"normal": normal, "matern": matern, "volumes": volumes, "minima": minima}, indent=1))

@@ -32,6 +32,7 @@ struct Ended {
 /// What is known after some of the trials have ended.
 pub(super) struct View<'a> {
     values: Vec<Known<'a>>,
+    start: usize,
     ended: &'a [Ended],
     told: &'a Told,
 }
@@ -99,14 +100,14 @@ impl Told {
                 })
             })
             .collect();
-        if values.len() > MOST {
-            let start = (values.len() - MOST).div_ceil(BLOCK) * BLOCK;
+        let start = start(values.len());
+        if start > 0 {
             let newest = values.split_off(start);
             values.sort_by(Known::compare);
             values.truncate(KEPT);
             values.extend(newest);
         }
-        View { values, ended, told: self }
+        View { values, start, ended, told: self }
     }
 }
 
@@ -114,6 +115,11 @@ impl<'a> View<'a> {
     /// The trials that gave values.
     pub(super) fn values(&self) -> &[Known<'a>] {
         &self.values
+    }
+
+    /// How many that gave values were forgotten, but for the best.
+    pub(super) fn start_of_values(&self) -> usize {
+        self.start
     }
 
     /// Which of them keep all bounds.
@@ -135,13 +141,26 @@ impl<'a> View<'a> {
 
     /// All that ended, 1 for those that failed and 0 for the others; the newest.
     pub(super) fn failed(&self) -> impl Iterator<Item = (&'a Point, f64)> {
-        let start = self.ended.len().saturating_sub(MOST).div_ceil(BLOCK) * BLOCK;
-        self.ended[start..].iter().map(|ended| (&ended.point, f64::from(u8::from(ended.values.is_none()))))
+        self.newest().iter().map(|ended| (&ended.point, f64::from(u8::from(ended.values.is_none()))))
     }
 
     /// What those that ended have cost; the newest.
-    pub(super) fn costs(&self) -> Vec<(&'a Point, f64)> {
-        self.ended.iter().map(|ended| (&ended.point, ended.cost)).collect()
+    pub(super) fn costs(&self) -> impl Iterator<Item = (&'a Point, f64)> {
+        self.newest().iter().map(|ended| (&ended.point, ended.cost))
+    }
+
+    /// What all that ended have cost.
+    pub(super) fn spent(&self) -> f64 {
+        self.ended.iter().map(|ended| ended.cost).sum()
+    }
+
+    /// How many that ended are older than those of [`failed`](Self::failed) and [`costs`](Self::costs).
+    pub(super) fn start_of_ended(&self) -> usize {
+        start(self.ended.len())
+    }
+
+    fn newest(&self) -> &'a [Ended] {
+        &self.ended[self.start_of_ended()..]
     }
 
     /// Those that run.
@@ -153,6 +172,11 @@ impl<'a> View<'a> {
     pub(super) fn has(&self, point: &Point) -> bool {
         self.ended.iter().any(|ended| ended.point == *point)
     }
+}
+
+/// How many of `n` trials are forgotten.
+fn start(n: usize) -> usize {
+    n.saturating_sub(MOST).div_ceil(BLOCK) * BLOCK
 }
 
 impl Known<'_> {

@@ -1,0 +1,55 @@
+//! How two samples compare.
+
+use crate::quantile::{median, quantile};
+
+const RESAMPLES: usize = 10_000;
+
+/// The ratio of the medians of two samples, with a bootstrap interval of 95 %.
+pub(super) struct Ratio {
+    pub(super) value: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Ratio {
+    /// Of ours to theirs; less is better. Each side is drawn anew by itself.
+    pub(super) fn of(ours: &[f64], theirs: &[f64]) -> Self {
+        let mut random = fastrand::Rng::with_seed(0);
+        let mut resampled = |values: &[f64]| {
+            let mut drawn: Vec<f64> =
+                (0..values.len()).map(|_| values[random.usize(..values.len())]).collect();
+            median(&mut drawn)
+        };
+        let mut ratios: Vec<f64> = (0..RESAMPLES).map(|_| resampled(ours) / resampled(theirs)).collect();
+        Self {
+            value: median(&mut ours.to_vec()) / median(&mut theirs.to_vec()),
+            low: quantile(&mut ratios, 0.025),
+            high: quantile(&mut ratios, 0.975),
+        }
+    }
+
+    /// What it says: an interval that contains 1 is a tie.
+    pub(super) fn verdict(&self) -> &'static str {
+        match (self.low, self.high) {
+            (_, high) if high < 1.0 => "better",
+            (low, _) if low > 1.0 => "worse",
+            _ => "tie",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_clear_is_said_and_what_is_not_is_a_tie() {
+        let values: Vec<f64> = (1..=30).map(f64::from).collect();
+        let small: Vec<f64> = values.iter().map(|x| 0.01 * x).collect();
+        let ratio = Ratio::of(&small, &values);
+        assert!((ratio.value - 0.01).abs() < 1e-12 && ratio.low < 0.01 && ratio.high > 0.01);
+        assert_eq!(ratio.verdict(), "better");
+        assert_eq!(Ratio::of(&values, &small).verdict(), "worse");
+        assert_eq!(Ratio::of(&values, &values).verdict(), "tie");
+    }
+}
