@@ -77,7 +77,7 @@ pub(super) fn run(python: &Path, rounds: usize) -> Result<()> {
 
 fn throughput(python: &Path, side: &str, trials: &str) -> Result<Value> {
     if side == "joulewise" {
-        return json(command(example("throughput"), [WORKERS, trials]));
+        return json(command(example("trials_per_second"), [WORKERS, trials]));
     }
     json(command(python, ["benches/tune/storage.py", "throughput", side, WORKERS, trials]))
 }

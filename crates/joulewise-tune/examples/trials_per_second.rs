@@ -1,6 +1,6 @@
 //! How many trials a second several processes ask for and tell of through one SQLite file.
 //!
-//! `cargo run --release --example throughput -- 8 2000` runs 8 processes of 2 000 trials each, five parameters a trial,
+//! `cargo run --release --example trials_per_second -- 8 2000` runs 8 processes of 2 000 trials each, five parameters a trial,
 //! and prints what it measured as JSON.
 
 use std::error::Error;
@@ -13,7 +13,7 @@ use joulewise_tune::samplers::Random;
 use joulewise_tune::storage::{Definition, Sqlite, Storage};
 use joulewise_tune::{Direction, Objectives, Outcome, SharedStudy, Space, State, Told};
 
-const STUDY: &str = "throughput";
+const STUDY: &str = "trials per second";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let number = |at: usize, default| arguments.get(at).map_or(Ok(default), |text| text.parse::<u64>());
     let (workers, each) = (number(0, 8)?, number(1, 2000)?);
 
-    let path = env::temp_dir().join(format!("joulewise-throughput-{}.db", process::id()));
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("study.db");
     let definition = Definition::new(space()?, Objectives::single(Direction::Min), 1, "random");
     drop(Sqlite::at(&path).create(STUDY, &definition)?);
     let begin = Instant::now();
@@ -43,7 +44,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let study = SharedStudy::new(Sqlite::at(&path).open(STUDY)?, Random)?;
     let done = study.trials().iter().filter(|trial| trial.outcome().is_some()).count();
     let bytes = path.metadata()?.len();
-    std::fs::remove_file(&path)?;
     let result = serde_json::json!({
         "workers": workers, "trials": done, "expected": workers * each, "failures": failures,
         "wall_s": wall_s, "trials_per_s": done as f64 / wall_s, "file_bytes": bytes,
