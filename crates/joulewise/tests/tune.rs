@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
+use joulewise::tune::plan::{Needs, Plan};
 use serde_json::Value;
 use support::text;
 
@@ -333,6 +334,49 @@ fn mistakes_are_told_before_anything_is_made() {
     assert_eq!(foreign.status.code(), Some(2), "{}", text(&foreign.stderr));
     let kept = fs::read_to_string(folder.path().join("runs/studies.db")).unwrap();
     assert!(kept.starts_with("this is no database"), "what is there was touched");
+}
+
+/// What a text becomes when a piece of it is lost, doubled or something else.
+fn damaged(text: &str, mut seed: u64) -> String {
+    let mut below = |n: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % n.max(1)
+    };
+    let pieces = ["", "0", "-1", "1e999", "nan", "null", "[", "}", "\"", "when", ": ", "9223372036854775807"];
+    let characters: Vec<char> = text.chars().collect();
+    let from = below(characters.len());
+    let to = (from + below(12)).min(characters.len());
+    let lost: String = characters[from..to].iter().collect();
+    let instead = if below(4) == 0 { lost.repeat(2) } else { pieces[below(pieces.len())].to_owned() };
+    characters[..from].iter().chain(&instead.chars().collect::<Vec<_>>()).chain(&characters[to..]).collect()
+}
+
+#[test]
+fn damaged_files_are_refused_or_read() {
+    let sweep = "program: t.py\nmethod: bayes\nmetric: {name: a, goal: maximize}\nrun_cap: 9\nparameters:\n  \
+                 x: {distribution: q_log_uniform_values, min: 8, max: 64, q: 8}\n  y: {values: [1, true, b]}\n\
+                 early_terminate: {type: hyperband, max_iter: 27, s: 2, eta: 3}\n";
+    let space = r#"{"name": "s", "hyperparameters": [
+        {"name": "c", "type": "categorical", "choices": ["a", "b"], "weights": null},
+        {"name": "n", "type": "uniform_int", "lower": 1, "upper": 9, "log": true, "q": 2},
+        {"name": "o", "type": "ordinal", "sequence": [16, 32]}],
+        "conditions": [{"child": "n", "parent": "c", "type": "IN", "values": ["a"]}],
+        "forbiddens": [{"type": "AND", "clauses": [{"name": "o", "type": "EQUALS", "value": 32}]}]}"#;
+    let toml = format!(
+        "seed = 3\nsampler = \"gp\"\nstopper = {{ name = \"asha\", max = 27 }}\nworth = \"0.1% per 10kJ\"{STUDY}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    for (name, whole) in [("s.toml", toml.as_str()), ("s.yaml", sweep), ("s.json", space)] {
+        let path = folder.path().join(name);
+        let read = |text: &str| {
+            fs::write(&path, text).unwrap();
+            Plan::load(&path).and_then(|plan| plan.finish(Needs::Space)).and_then(|plan| plan.definition())
+        };
+        assert!(read(whole).is_ok(), "{name}");
+        let refused =
+            (0..400).filter(|seed| read(&damaged(&damaged(whole, *seed), seed + 7)).is_err()).count();
+        assert!((100..400).contains(&refused), "{refused} of {name} refused");
+    }
 }
 
 #[test]

@@ -154,9 +154,12 @@ pub fn json(point: &Point) -> Json {
     let value = |value: &Value| match value {
         Value::Float(x) => Json::from(*x),
         Value::Int(n) => Json::from(*n),
-        Value::Choice(text) => match serde_json::from_str(text) {
-            Ok(plain @ (Json::Number(_) | Json::Bool(_))) => plain,
-            _ => Json::from(text.as_str()),
+        Value::Choice(text) => match (text.as_str(), serde_json::from_str(text)) {
+            // As sweeps and ConfigSpaces have them, for the command line of a Python script.
+            ("True", _) => Json::Bool(true),
+            ("False", _) => Json::Bool(false),
+            (_, Ok(plain @ (Json::Number(_) | Json::Bool(_)))) => plain,
+            (text, _) => Json::from(text),
         },
     };
     point.values().map(|(name, of)| (name.to_owned(), value(of))).collect()
@@ -179,9 +182,17 @@ mod tests {
     #[test]
     fn choices_are_what_they_read_as() {
         let choice = |text: &str| Value::Choice(text.to_owned());
-        let values =
-            [("batch", choice("64")), ("deep", choice("true")), ("opt", choice("sgd")), ("x", choice("[1]"))];
+        let values = [
+            ("batch", choice("64")),
+            ("deep", choice("true")),
+            ("flip", choice("False")),
+            ("opt", choice("sgd")),
+            ("x", choice("[1]")),
+        ];
         let point: Point = values.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-        assert_eq!(json(&point).to_string(), r#"{"batch":64,"deep":true,"opt":"sgd","x":"[1]"}"#);
+        assert_eq!(
+            json(&point).to_string(),
+            r#"{"batch":64,"deep":true,"flip":false,"opt":"sgd","x":"[1]"}"#
+        );
     }
 }
