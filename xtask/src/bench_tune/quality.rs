@@ -1,5 +1,7 @@
 //! How near searches come to the optimum of known functions.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -105,6 +107,7 @@ fn compare(python: &Path, seeds: Seeds, part: &str, about: &str, pairs: &[Pair])
          theirs, with a bootstrap interval of 95 %. An interval that contains 1 is a tie.\n",
         seeds.all, seeds.slow
     );
+    let mut known = BTreeMap::new();
     for pair in pairs {
         let theirs = if pair.is_slow { seeds.slow } else { seeds.all };
         write!(
@@ -120,7 +123,11 @@ fn compare(python: &Path, seeds: Seeds, part: &str, about: &str, pairs: &[Pair])
             }
             let (mut our, mut their) = (Vec::new(), Vec::new());
             for seed in 0..seeds.all {
-                our.push(search(pair.ours, problem, seed)?);
+                let regret = match known.entry((pair.ours, problem, seed)) {
+                    Entry::Occupied(entry) => *entry.get(),
+                    Entry::Vacant(entry) => *entry.insert(search(pair.ours, problem, seed)?),
+                };
+                our.push(regret);
                 if seed < theirs {
                     their.push(peers.regret(pair.theirs, problem, EVALUATIONS, seed)?);
                 }
