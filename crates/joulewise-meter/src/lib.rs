@@ -35,6 +35,7 @@ pub mod source;
 mod span;
 pub mod spans;
 mod stage;
+mod stillness;
 pub mod survey;
 mod suspension;
 mod sys;

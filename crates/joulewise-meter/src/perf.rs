@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crate::energy::{Method, Watts};
 use crate::event::Caveat;
 use crate::source::{Domain, Gaps, Place, ReadError, ReadErrorKind, Reading, Source};
+use crate::stillness::Stillness;
 use crate::sys;
 
 /// The `power` events of every package.
@@ -225,10 +226,12 @@ impl Source for Perf {
 
     fn read(&mut self, into: &mut Reading) -> Result<(), ReadError> {
         for (i, counter) in self.counters.iter_mut().enumerate() {
-            let domain = &self.domains[i].name;
-            let now = counter.event.count().map_err(|error| read_error(domain, &error))?;
-            into.caveats.extend(counter.advance(now, Instant::now(), domain));
-            into.joules[i] = counter.joules();
+            let domain = &self.domains[i];
+            let now = counter.event.count().map_err(|error| read_error(&domain.name, &error))?;
+            into.caveats.extend(counter.advance(now, Instant::now(), &domain.name));
+            let joules = counter.joules();
+            into.caveats.extend(counter.stillness.judge(domain, joules, counter.at));
+            into.joules[i] = joules;
             into.lag_j[i] = counter.watts * UPDATE_S;
             into.gaps[i] = counter.gaps;
         }
@@ -247,6 +250,7 @@ struct EventCounter {
     at: Instant,
     /// Mean power between the last two readings that were far enough apart to tell.
     watts: f64,
+    stillness: Stillness,
 }
 
 impl EventCounter {
@@ -259,7 +263,16 @@ impl EventCounter {
 
     fn new(event: Box<dyn Count>, joules_per_count: f64, last: u64) -> Self {
         let at = Instant::now();
-        Self { event, joules_per_count, last, counted_j: 0.0, gaps: Gaps::default(), at, watts: 0.0 }
+        Self {
+            event,
+            joules_per_count,
+            last,
+            counted_j: 0.0,
+            gaps: Gaps::default(),
+            at,
+            watts: 0.0,
+            stillness: Stillness::new(),
+        }
     }
 
     /// Joules since the event was opened, those included that are assumed for gaps.

@@ -10,6 +10,7 @@ use crate::counter::{Counter, Step};
 use crate::energy::{Method, Watts};
 use crate::event::Caveat;
 use crate::source::{Domain, Place, ReadError, ReadErrorKind, Reading, Source};
+use crate::stillness::Stillness;
 use crate::zone::{self, Zone};
 
 /// The counters of the packages and of the memory below a sysfs.
@@ -102,7 +103,9 @@ impl Source for Powercap {
             if let Some(caveat) = zone.read(&self.domains[i].name)? {
                 into.caveats.push(caveat);
             }
-            into.joules[i] = zone.counter.joules();
+            let joules = zone.counter.joules();
+            into.caveats.extend(zone.stillness.judge(&self.domains[i], joules, zone.at));
+            into.joules[i] = joules;
             into.lag_j[i] = zone.counter.watts() * UPDATE_S;
             into.gaps[i] = zone.counter.gaps();
         }
@@ -117,6 +120,7 @@ struct ZoneCounter {
     file: File,
     counter: Counter,
     at: Instant,
+    stillness: Stillness,
 }
 
 impl ZoneCounter {
@@ -126,7 +130,7 @@ impl ZoneCounter {
         // Bursts exceed the limits, which hold for a mean over time: twice the limit is still plausible.
         let plausible_w = 2.0 * zone.limit_w.unwrap_or(LARGEST_W);
         let counter = Counter::new(zone.range_uj, plausible_w, value_of(&file)?);
-        Ok(Self { path, file, counter, at: Instant::now() })
+        Ok(Self { path, file, counter, at: Instant::now(), stillness: Stillness::new() })
     }
 
     fn read(&mut self, domain: &str) -> Result<Option<Caveat>, ReadError> {

@@ -84,6 +84,15 @@ fn a_counter_that_jumps_is_not_believed() {
 }
 
 #[test]
+fn a_counter_that_stands_still_is_not_taken_for_no_energy() {
+    let folder = tempfile::tempdir().unwrap();
+    counter(folder.path());
+    let (strict, result) = measured(folder.path(), &["--strict"], "sleep 0.8");
+    assert_eq!(strict.status.code(), Some(3), "{result:#}");
+    assert_eq!((codes(&result), joules(&result)), (vec!["counter-still"], 0.0));
+}
+
+#[test]
 fn ten_thousand_processes_are_all_counted() {
     let folder = tempfile::tempdir().unwrap();
     // Every other one is an orphan, which nobody but the meter waits for.

@@ -101,7 +101,9 @@ impl Given {
 }
 
 fn measured(path: &Path) -> Result<Given> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(path)
+        .hint("give a run, or a file that `joulewise measure --output` has written")
+        .with_context(|| format!("cannot read {}", path.display()))?;
     let measurement: Measurement = serde_json::from_str(&text)
         .with_context(|| format!("{} is not what `joulewise measure --output` writes", path.display()))
         .hint("give such a file or a run")?;
