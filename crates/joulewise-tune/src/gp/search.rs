@@ -24,6 +24,8 @@ pub(crate) struct Search<'a> {
     pub(crate) acquisition: &'a Acquisition,
     /// The best points so far.
     pub(crate) incumbents: &'a [Point],
+    /// The share of the points that lie near them.
+    pub(crate) near: f64,
     /// How many points are looked at before the best are climbed from.
     pub(crate) candidates: usize,
     /// How many are climbed from.
@@ -38,7 +40,7 @@ struct Candidate {
 impl Search<'_> {
     /// The best point that `is_new`, and its value. `None` where all that were found are old.
     pub(crate) fn run(&self, stream: &mut Stream, is_new: impl Fn(&Point) -> bool) -> Option<(Point, f64)> {
-        let near = if self.incumbents.is_empty() { 0 } else { self.candidates * 4 / 5 };
+        let near = if self.incumbents.is_empty() { 0 } else { (self.candidates as f64 * self.near) as usize };
         let mut points: Vec<Point> = (near..self.candidates).map(|_| self.space.draw(stream)).collect();
         for i in 0..near {
             let incumbent = &self.incumbents[i % self.incumbents.len()];

@@ -25,10 +25,11 @@ use told::Told;
 
 /// Points that are looked at for each trial before the best of them are climbed from.
 const CANDIDATES: usize = 512;
+/// The share of them that lie near the best trials: of one objective, and of several, of which the front may have parts
+/// that are not known yet.
+const NEAR: [f64; 2] = [0.8, 0.5];
 /// Fewer of them where that would take more multiplications.
 const MULTIPLICATIONS: usize = 50_000_000;
-/// The best points, near which most of them lie.
-const INCUMBENTS: usize = 5;
 /// No more trials than these are evenly spread before any is looked for.
 const MOST_STARTUP: usize = 50;
 /// Trials in a row after each of which nothing has to be worth its cost for the search to end.
@@ -108,8 +109,7 @@ impl Gp {
         let view = self.told.view(&self.objectives, ended);
         let acquisition =
             assembly::assemble(&self.objectives, self.thrift, &view, &mut self.models, encoding, stream)?;
-        let incumbents = view.best(INCUMBENTS).map(|known| known.point.clone()).collect();
-        Some((acquisition, incumbents))
+        Some((acquisition, view.incumbents()))
     }
 
     /// Whether an improvement is expected somewhere that is worth its cost, after the first `ended` trials.
@@ -127,6 +127,7 @@ impl Gp {
             encoding,
             acquisition: &acquisition,
             incumbents: &incumbents,
+            near: NEAR[usize::from(self.objectives.optimised() > 1)],
             candidates: candidates(ended),
             ascents: ascents(ended),
         };
@@ -158,6 +159,7 @@ impl Sampler for Gp {
             encoding: &encoding,
             acquisition: &acquisition,
             incumbents: &incumbents,
+            near: NEAR[usize::from(self.objectives.optimised() > 1)],
             candidates: candidates(ended),
             ascents: ascents(ended),
         };

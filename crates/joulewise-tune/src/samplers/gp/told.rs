@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::front::{peel, spread};
 use crate::objective::Objectives;
 use crate::point::Point;
 use crate::trial::{State, Trial, TrialId};
@@ -12,6 +13,10 @@ const MOST: usize = 1_000;
 const BLOCK: usize = 100;
 /// The best of those that are forgotten are not.
 const KEPT: usize = 50;
+
+/// Of one objective so many trials are searched around, and of a front so many.
+const BEST: usize = 5;
+const MOST_OF_FRONT: usize = 20;
 
 /// What is known of trials.
 #[derive(Clone, Debug, Default)]
@@ -127,11 +132,19 @@ impl<'a> View<'a> {
         self.values.iter().enumerate().filter(|(_, known)| known.violation <= 0.0).map(|(i, _)| i)
     }
 
-    /// The best of them.
-    pub(super) fn best(&self, count: usize) -> impl Iterator<Item = &Known<'a>> {
+    /// Points near which better ones may lie: the best, or of several objectives some that are spread over the front.
+    pub(super) fn incumbents(&self) -> Vec<Point> {
+        let admitted: Vec<usize> = self.admitted().collect();
+        let is_front = admitted.first().is_some_and(|&i| self.values[i].losses.len() > 1);
+        if is_front {
+            let losses: Vec<Vec<f64>> = self.values.iter().map(|known| known.losses.clone()).collect();
+            let (front, _) = peel(&losses, &admitted);
+            let chosen = spread(&losses, &front).into_iter().take(MOST_OF_FRONT);
+            return chosen.map(|i| self.values[i].point.clone()).collect();
+        }
         let mut order: Vec<&Known> = self.values.iter().collect();
         order.sort_by(|a, b| a.compare(b));
-        order.into_iter().take(count)
+        order.into_iter().take(BEST).map(|known| known.point.clone()).collect()
     }
 
     /// How many failed.
