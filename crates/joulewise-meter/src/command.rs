@@ -169,10 +169,12 @@ impl<'a> Command<'a> {
         self
     }
 
-    /// Ends (KILL) what it has left running in its own [`process_group`](Self::process_group): processes whose energy would
-    /// be taken for that of whatever follows.
+    /// Ends (KILL) what it has left running, wherever that has gone: processes whose energy would be taken for that of
+    /// whatever follows. Also ends all of it should this process end before it, by SIGKILL too. It gets a
+    /// [`process_group`](Self::process_group) of its own.
     pub fn leave_nothing(mut self) -> Self {
         self.leaves_nothing = true;
+        self.has_own_group = true;
         self
     }
 
@@ -187,12 +189,12 @@ impl<'a> Command<'a> {
     pub fn run(mut self) -> Result<Outcome, Error> {
         sys::become_subreaper();
         let started = Instant::now();
-        let (mut child, pid) = self.spawn()?;
-        let target = if self.has_own_group { -pid } else { pid };
-        let _running = self.has_own_group.then(|| Running::group(pid));
+        let Spawned { mut child, pid, command } = self.spawn()?;
+        let target = if self.has_own_group { -command } else { command };
+        let _running = self.has_own_group.then(|| Running::group(command));
         let _receiving = self.signals.map(|signals| Receiving::start(signals, target));
         let has_terminal = self.has_own_group && self.signals.is_some();
-        let terminal = has_terminal.then(|| Terminal::lend(pid)).flatten();
+        let terminal = has_terminal.then(|| Terminal::lend(command)).flatten();
         let (on_line, on_stdout) = (self.on_line.take(), self.on_stdout.take());
         let mut output = Output::of(&mut child, on_line, on_stdout).map_err(|error| Error {
             code: 1,
@@ -201,8 +203,8 @@ impl<'a> Command<'a> {
         let mut ending = Ending { target, since: None, was_killed: false, timed_out: false };
         let waited_for = match (self.has_own_group, self.signals) {
             (_, Some(_)) => -1,
-            (true, None) => -pid,
-            (false, None) => pid,
+            (true, None) if !self.leaves_nothing => -pid,
+            _ => pid,
         };
         let pidfd = sys::pidfd(pid);
         let mut cpu_s = 0.0;
@@ -219,7 +221,7 @@ impl<'a> Command<'a> {
                 break status;
             }
             if let Some(terminal) = &terminal {
-                terminal.follow_stop(pid);
+                terminal.follow_stop(command);
             }
             let period = if terminal.is_some() { STOP_LATENCY } else { REAP_PERIOD };
             let look_again = self.signals.map(|_| period);
@@ -246,8 +248,7 @@ impl<'a> Command<'a> {
         })
     }
 
-    /// Starts it; gives what holds its streams, and its number.
-    fn spawn(&self) -> Result<(Child, i32), Error> {
+    fn spawn(&self) -> Result<Spawned, Error> {
         let Some((program, arguments)) = self.argv.split_first() else {
             return Err(Error { code: 1, text: "the command is empty".to_owned() });
         };
@@ -269,23 +270,7 @@ impl<'a> Command<'a> {
         if self.on_line.is_some() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
-        if self.has_own_group {
-            command.process_group(0);
-        }
-        let spawned = match command_group::for_a_command() {
-            None => command.spawn().map(|child| (child, None)),
-            Some(group) => {
-                let spawned = sys::spawn_into(&mut command, &group.handle, self.has_own_group);
-                if let Ok((_, None)) = spawned {
-                    command_group::give_up();
-                }
-                spawned
-            }
-        };
-        let spawned = spawned.map(|(child, pid)| {
-            let pid = pid.unwrap_or(child.id() as i32);
-            (child, pid)
-        });
+        let spawned = if self.leaves_nothing { guarded(&mut command) } else { self.alone(&mut command) };
         spawned.map_err(|error| {
             let code = match error.kind() {
                 io::ErrorKind::NotFound => 127,
@@ -294,6 +279,25 @@ impl<'a> Command<'a> {
             };
             Error { code, text: format!("cannot run `{}`: {error}", program.to_string_lossy()) }
         })
+    }
+
+    /// Starts it as a child of this process.
+    fn alone(&self, command: &mut std::process::Command) -> io::Result<Spawned> {
+        if self.has_own_group {
+            command.process_group(0);
+        }
+        let (child, pid) = match command_group::for_a_command() {
+            None => (command.spawn()?, None),
+            Some(group) => {
+                let spawned = sys::spawn_into(command, &group.handle, self.has_own_group)?;
+                if spawned.1.is_none() {
+                    command_group::give_up();
+                }
+                spawned
+            }
+        };
+        let pid = pid.unwrap_or(child.id() as i32);
+        Ok(Spawned { child, pid, command: pid })
     }
 
     /// Ends the program if it is time to; gives the longest time to wait until this must be looked at again.
@@ -313,6 +317,27 @@ impl<'a> Command<'a> {
         let cancel = self.cancel.map(|_| CANCEL_LATENCY);
         [next, poll, cancel].into_iter().flatten().min()
     }
+}
+
+/// A program that was started.
+struct Spawned {
+    /// Holds its streams.
+    child: Child,
+    /// The process that is waited for: the program, or its guard.
+    pid: i32,
+    /// The program.
+    command: i32,
+}
+
+/// Starts a program with a guard that ends all of it.
+fn guarded(command: &mut std::process::Command) -> io::Result<Spawned> {
+    let group = command_group::for_a_command();
+    let guarded = sys::guard::spawn(command, group.as_ref().map(|group| &group.handle))?;
+    if group.is_some() && !guarded.is_in_group {
+        command_group::give_up();
+    }
+    let pid = guarded.guard.id() as i32;
+    Ok(Spawned { child: guarded.guard, pid, command: guarded.command })
 }
 
 /// Process groups of the commands that run now.
@@ -390,6 +415,7 @@ impl Ending {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::thread;
 
     use super::*;
@@ -480,13 +506,68 @@ mod tests {
         let leave = "sh -c 'echo $$ > left; exec sleep 600' & while ! [ -s left ]; do sleep 0.01; done";
         sh(leave).current_dir(folder.path()).process_group(true).leave_nothing().run().unwrap();
         let left = std::fs::read_to_string(folder.path().join("left")).unwrap();
-        // The kernel ends it in its own time.
-        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", left.trim()));
-        let has_ended = || stat().map_or(true, |stat| stat.contains(") Z "));
-        assert!((0..1000).any(|_| has_ended() || {
-            thread::sleep(Duration::from_millis(10));
-            false
-        }));
+        assert!(!Path::new("/proc").join(left.trim()).exists());
+    }
+
+    #[test]
+    fn a_daemon_is_left_neither() {
+        let folder = tempfile::tempdir().unwrap();
+        // An orphan in a session of its own, which has children that ignore every request.
+        let daemon = "setsid sh -c 'trap \"\" TERM HUP; sleep 600 & echo $! > child; echo $$ > left; wait' &";
+        let leave = format!("({daemon}); while ! [ -s left ]; do sleep 0.01; done; exit 7");
+        let outcome = sh(&leave).current_dir(folder.path()).leave_nothing().run().unwrap();
+        assert_eq!((outcome.code, outcome.signal), (7, None));
+        for name in ["left", "child"] {
+            let pid = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert!(!Path::new("/proc").join(pid.trim()).exists(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_guard_ends_as_its_command_does() {
+        let of = |script: &str| {
+            let outcome = sh(script).leave_nothing().run().unwrap();
+            (outcome.code, outcome.signal)
+        };
+        assert_eq!(of("exit 0"), (0, None));
+        assert_eq!(of("exit 42"), (42, None));
+        assert_eq!(of("kill -SEGV $$"), (128 + 11, Some(11)));
+        assert_eq!(of("kill -KILL $$"), (128 + 9, Some(9)));
+        let code = |program: &str| Command::new([program]).leave_nothing().run().unwrap_err().exit_code();
+        assert_eq!((code("joulewise-no-such-program"), code("/")), (127, 126));
+    }
+
+    #[test]
+    fn time_of_what_a_guard_adopts_is_counted() {
+        let spin = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
+        let orphan = format!(
+            "(setsid sh -c '{spin}; : > done' &); while ! [ -e done ]; do sleep 0.01; done; sleep 0.05"
+        );
+        let run = |script: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            sh(script).current_dir(folder.path()).leave_nothing().run().unwrap()
+        };
+        let (counted, only_waiting) = (run(&orphan), run("sleep 0.05"));
+        assert!(counted.cpu_s > only_waiting.cpu_s + 0.01, "{} s", counted.cpu_s);
+    }
+
+    #[test]
+    fn what_a_guard_watches_over_can_be_asked_to_end() {
+        let (cancel, mut lines) = (AtomicBool::new(false), Vec::new());
+        let outcome =
+            sh("trap 'echo ended; exit 3' TERM; echo ready; while :; do sleep 0.01; done 2>/dev/null")
+                .leave_nothing()
+                .cancel(&cancel)
+                .on_line(|stream, line| {
+                    if stream == Stream::Stdout {
+                        lines.push(line.to_owned());
+                        cancel.store(true, Ordering::Relaxed);
+                    }
+                })
+                .run()
+                .unwrap();
+        assert_eq!((outcome.code, outcome.cancelled), (3, true));
+        assert_eq!(lines, ["ready", "ended"]);
     }
 
     #[test]

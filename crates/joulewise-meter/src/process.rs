@@ -63,6 +63,11 @@ pub fn ask_to_end(pid: i32) {
     sys::kill(pid, libc::SIGTERM);
 }
 
+/// Asks this process to end (TERM) as soon as `parent`, which has started it, has ended, in whatever way.
+pub fn end_with(parent: i32) {
+    sys::end_with(parent);
+}
+
 /// Waits until a process, which need not be a child, has ended.
 pub fn wait_for_end(pid: i32) {
     while exists(pid) {

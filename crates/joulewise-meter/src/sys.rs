@@ -1,6 +1,8 @@
 //! The system calls that the standard library does not offer. The only unsafe code of this crate.
 #![allow(unsafe_code)]
 
+pub(crate) mod guard;
+
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -93,6 +95,17 @@ pub(crate) fn ticks_per_s() -> f64 {
 pub(crate) fn become_subreaper() {
     // SAFETY: the call takes no pointer. A kernel that does not know it returns an error, and orphans are lost to us.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+}
+
+/// This process is asked to end (TERM) when the thread that has started it ends, and now if `parent` is gone already.
+pub(crate) fn end_with(parent: i32) {
+    // SAFETY: the calls take no pointer.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+        if libc::getppid() != parent {
+            libc::raise(libc::SIGTERM);
+        }
+    }
 }
 
 /// Whether this process may write there, as in a folder.

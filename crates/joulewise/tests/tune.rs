@@ -256,6 +256,43 @@ fn an_interrupted_search_goes_on_where_it_was() {
     assert_eq!(done, 6, "{study}");
 }
 
+/// Whether `found` becomes true soon: a test that waits for it has no other end.
+fn soon(mut found: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !found() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    found()
+}
+
+#[test]
+fn nothing_of_a_killed_search_runs_on() {
+    // A training with a daemon, which ignores what it is asked.
+    let train = "trap '' TERM HUP\necho $$ > training-$JOULEWISE_TRIAL\n\
+                 setsid sh -c 'trap \"\" TERM HUP; echo $$ > daemon-'$JOULEWISE_TRIAL'; sleep 600' &\nsleep 600";
+    for workers in ["1", "2"] {
+        let folder = folder(&STUDY.replace("sh train.sh", "sh long.sh"));
+        let path = folder.path();
+        fs::write(path.join("long.sh"), train).unwrap();
+        let mut search = support::command(path, &["tune", "run", "s.toml", "--workers", workers])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let running = || -> Vec<String> {
+            let names = ["training-0", "daemon-0", "training-1", "daemon-1"];
+            let of_workers = &names[..2 * workers.parse::<usize>().unwrap()];
+            let pids = of_workers.iter().filter_map(|name| fs::read_to_string(path.join(name)).ok());
+            pids.filter(|pid| !pid.is_empty() && Path::new("/proc").join(pid.trim()).exists()).collect()
+        };
+        let all = 2 * workers.parse::<usize>().unwrap();
+        assert!(soon(|| running().len() == all), "{:?}", running());
+        search.kill().unwrap();
+        search.wait().unwrap();
+        assert!(soon(|| running().is_empty()), "{workers} workers: {:?} run on", running());
+        assert_eq!(fs::read_dir(path).unwrap().count(), 4 + all, "nobody has begun another trial");
+    }
+}
+
 #[test]
 fn values_that_are_no_numbers_end_no_search() {
     let folder = folder(&STUDY.replace("sh train.sh", "sh nan.sh"));

@@ -85,7 +85,6 @@ impl Execution<'_> {
             let outcome = by
                 .of(command)
                 .current_dir(self.folder)
-                .process_group(true)
                 .leave_nothing()
                 .timeout(self.timeout)
                 .cancel(&end)

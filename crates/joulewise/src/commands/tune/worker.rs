@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use joulewise_meter::{Session, SpanListener};
+use joulewise_meter::{Session, SpanListener, process};
 use joulewise_tune::TrialId;
 
 use super::place::{Named, Place};
@@ -28,6 +28,9 @@ pub(super) struct Worker {
     /// The limits of the search, as JSON
     #[arg(long, hide = true)]
     limits: Option<String>,
+    /// The process that it works for, and ends with
+    #[arg(long, hide = true)]
+    parent: Option<i32>,
 }
 
 impl Worker {
@@ -39,6 +42,9 @@ impl Worker {
         study.limit(plan.limits.of_study());
         let folder = self.study.place.folder(&plan.name)?;
         let cancel = interrupt::listen()?;
+        if let Some(parent) = self.parent {
+            process::end_with(parent);
+        }
         let ended = work(&plan, self.index, &folder, &Mutex::new(study), cancel, &mut |_, _| {})?;
         Ok(ExitCode::from(if ended == Ended::Interrupted { exit::INTERRUPTED } else { exit::OK }))
     }
@@ -75,6 +81,7 @@ pub(super) fn spawn(place: &Place, plan: &Plan, index: u32, gpu: Option<&String>
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(program);
     command.args(["tune", "worker", "--index", &index.to_string()]);
+    command.args(["--parent", &std::process::id().to_string()]);
     command.arg("--limits").arg(serde_json::to_string(&plan.limits)?);
     command.arg("--out").arg(&place.out).arg("--db").arg(place.database());
     command.arg("--").arg(&plan.name);
