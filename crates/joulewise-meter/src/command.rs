@@ -501,6 +501,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_never_stops_talking_is_ended_too() {
+        let mut lines = 0_u64;
+        let outcome = Command::new(["yes"])
+            .leave_nothing()
+            .timeout(Duration::from_millis(100))
+            .on_line(|_, _| lines += 1)
+            .run()
+            .unwrap();
+        assert!(outcome.timed_out && lines > 0, "{outcome:?}");
+    }
+
+    #[test]
     fn what_a_program_leaves_running_may_be_ended() {
         let folder = tempfile::tempdir().unwrap();
         let leave = "sh -c 'echo $$ > left; exec sleep 600' & while ! [ -s left ]; do sleep 0.01; done";

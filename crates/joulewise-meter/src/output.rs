@@ -81,6 +81,10 @@ impl<'a> Output<'a> {
     }
 }
 
+/// Pieces that are read at a time: more than a pipe holds, but not for ever, since whoever runs the program has other things
+/// to look at, as whether its time is over.
+const MOST_CHUNKS: usize = 64;
+
 /// A pipe whose bytes are handed over as they are.
 struct Bytes {
     /// `None` once it is over, or nobody wants more of it: its writer is then told so by the kernel.
@@ -95,8 +99,7 @@ impl Bytes {
 
     fn read(&mut self, hand_over: &mut dyn FnMut(&[u8]) -> bool) {
         let mut chunk = [0; 8192];
-        // More than a pipe holds, but not for ever: whoever runs the program has other things to look at.
-        for _ in 0..64 {
+        for _ in 0..MOST_CHUNKS {
             let Some(pipe) = &mut self.pipe else { return };
             let goes_on = match pipe.read(&mut chunk) {
                 Ok(0) => false,
@@ -132,7 +135,10 @@ impl Lines {
 
     fn read(&mut self, hand_over: &mut dyn FnMut(&str)) {
         let mut chunk = [0; 8192];
-        while !self.is_over {
+        for _ in 0..MOST_CHUNKS {
+            if self.is_over {
+                return;
+            }
             match self.pipe.read(&mut chunk) {
                 Ok(0) => self.is_over = true,
                 Ok(length) => self.take(&chunk[..length], hand_over),
