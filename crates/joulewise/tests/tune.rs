@@ -219,6 +219,39 @@ fn trainings_of_our_own_are_trials_too() {
 }
 
 #[test]
+fn a_sweep_ends_at_its_target_and_flags_say_what_it_cannot() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    let sweep = "program: train.sh\nmethod: grid\nmetric: {name: accuracy, goal: maximize, target: 0.54}\n\
+                 command: [sh, \"${program}\", plain, \"${args_no_hyphens}\"]\nparameters:\n  \
+                 net: {parameters: {layers: {values: [[64, 32], [128]]}}}\n  digit: {min: 0, max: 9}\n";
+    fs::write(path.join("s.yaml"), sweep).unwrap();
+    fs::write(
+        path.join("train.sh"),
+        "echo \"params: $JOULEWISE_PARAMETERS\"; echo \"acc=0.5$JOULEWISE_TRIAL\"",
+    )
+    .unwrap();
+    let flags = ["--metrics", "acc=([0-9.]+)", "--timeout", "1min", "--stopper", "asha"];
+    let study = json(&tune(path, &[&["run", "s.yaml", "--json"], &flags[..]].concat()));
+    let trials = study["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 5, "the fifth comes to 0.54: {study}");
+    assert!(trials[0]["parameters"]["net.layers"].is_array(), "{}", trials[0]);
+    assert_eq!(study["plan"]["limits"]["target"], 0.54);
+    assert_eq!(study["plan"]["stopper"]["name"], "asha");
+    assert_eq!(study["plan"]["trial"]["command"]["timeout_s"], 60.0);
+    // It goes on where another target is given.
+    let again = json(&tune(path, &[&["run", "s.yaml", "--json", "--target", "0.56"], &flags[..]].concat()));
+    assert_eq!(again["trials"].as_array().unwrap().len(), 7);
+
+    let table = "{ name = \"asha\", max = 27 }";
+    let study = json(&tune(
+        path,
+        &["run", "s.toml", "--name", "t", "--stopper", table, "--metrics", "acc=(.*)", "--json"],
+    ));
+    assert_eq!(study["plan"]["stopper"]["max"], 27);
+}
+
+#[test]
 fn every_trial_failing_ends_the_search() {
     let folder = folder(&STUDY.replace("sh train.sh", "sh absent.sh"));
     let output = tune(folder.path(), &["run", "s.toml"]);
@@ -358,6 +391,29 @@ fn mistakes_are_told_before_anything_is_made() {
     assert!(said.contains("`many` is neither joules nor a time"), "{said}");
     let said = refused(STUDY, &["--data", "pictures"]);
     assert!(said.contains("--data is for trainings of our own"), "{said}");
+    let said = refused(STUDY, &["--stopper", "ahsa"]);
+    assert!(
+        said.contains("--stopper: there is no stopper `ahsa`") && said.contains("did you mean `asha`?"),
+        "{said}"
+    );
+    let said = refused(STUDY, &["--stopper", "{ name = \"asha\", eat = 3 }"]);
+    assert!(said.contains("unknown key `eat`"), "{said}");
+    let said = refused(STUDY, &["--stopper", "{ name = "]);
+    assert!(said.contains("error: s.toml: --stopper:") || said.contains("error: --stopper:"), "{said}");
+    let said = refused(STUDY, &["--stopper", "hyperband"]);
+    assert!(said.contains("the stopper does not know how long a trial is"), "{said}");
+    let said = refused(STUDY, &["--timeout", "soon"]);
+    assert!(
+        said.contains("--timeout: `soon` is no time") && said.contains("hint: write a number and a unit"),
+        "{said}"
+    );
+    let said = refused(STUDY, &["--metrics", "acc=.*"]);
+    assert!(said.contains("`acc=.*` has no group that a value could be found in"), "{said}");
+    let said = refused(STUDY, &["--target", "nan"]);
+    assert!(said.contains("the target is not a number"), "{said}");
+    let recipe = "recipe = \"r.toml\"\nobjectives = [\"max accuracy\"]\n[parameters]\ntrain.lr = [0.1, 0.2]";
+    let said = refused(recipe, &["--timeout", "1min"]);
+    assert!(said.contains("--timeout: that is for commands"), "{said}");
     let said = refused(STUDY, &["--name", "a/b"]);
     assert!(said.contains("a study cannot be called `a/b`"), "{said}");
     let folder = folder(STUDY);

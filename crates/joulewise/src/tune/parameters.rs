@@ -6,6 +6,7 @@
 //! | `{ low = 0.0, high = 0.5, step = 0.1 }`          | a number in steps                                   |
 //! | `{ low = 16, high = 256, log = true }`           | a whole number, since both ends are written as one  |
 //! | `["sgd", "adam"]`, `[32, 64]`                    | a choice                                            |
+//! | `[[64, 32], [128]]`                              | a choice between lists, which a trial gets as JSON  |
 //! | `{ values = ["sgd", "adam"], when = "depth > 2" }` | a choice that matters only there                  |
 //! | `10`, `"adam"`                                   | always the same                                     |
 
@@ -121,7 +122,10 @@ fn plain(name: &str, value: &toml::Value) -> Result<Value> {
         toml::Value::Integer(n) => Ok(Value::Int(*n)),
         toml::Value::Float(x) => Ok(Value::Float(*x)),
         toml::Value::Boolean(truth) => Ok(Value::Choice(truth.to_string())),
-        _ => Err(anyhow!("parameter `{name}` can be a number or a text, not {value}")).hint(EXAMPLE),
+        toml::Value::Array(_) | toml::Value::Table(_) => Ok(Value::Choice(serde_json::to_string(value)?)),
+        toml::Value::Datetime(_) => {
+            Err(anyhow!("parameter `{name}` can be a number, a text or a list, not {value}")).hint(EXAMPLE)
+        }
     }
 }
 
@@ -145,6 +149,7 @@ mod tests {
              nesterov = { values = [true, false], when = \"optimiser == sgd\" }\n\
              epochs = 10\n\
              data = { value = \"a b\" }\n\
+             layers = [[64, 32], [128]]\n\
              model.width = { low = 0.25, high = 1.0 }",
         )
         .unwrap();
@@ -157,6 +162,7 @@ mod tests {
         assert_eq!(domain("size"), Domain::choice(&["32", "0.5"]));
         assert_eq!(domain("epochs"), Domain::Fixed(Value::Int(10)));
         assert_eq!(domain("data"), Domain::Fixed(Value::Choice("a b".into())));
+        assert_eq!(domain("layers"), Domain::choice(&["[64,32]", "[128]"]));
         assert_eq!(domain("model.width"), Domain::float(0.25, 1.0));
         assert_eq!(parameters["nesterov"].when.as_ref().unwrap().to_string(), "optimiser == sgd");
     }
@@ -171,7 +177,10 @@ mod tests {
             "parameter `x` is whole and its step is not"
         );
         assert_eq!(problem("x = { low = \"1\", high = 2 }"), "parameter `x`: `low` is no number");
-        assert_eq!(problem("x = [[1]]"), "parameter `x` can be a number or a text, not [1]");
+        assert_eq!(
+            problem("x = [1979-05-27]"),
+            "parameter `x` can be a number, a text or a list, not 1979-05-27"
+        );
         assert!(problem("x = { values = [1], when = \"y >\" }").contains("`y >`: ends too early"));
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use joulewise_tune::storage::Definition;
-use joulewise_tune::{Objectives, Space};
+use joulewise_tune::{Direction, Objectives, Space};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::sampler::{Sampler, SamplerName};
 use super::stopper::{Stopper, StopperName};
+use super::worker::Study;
 use super::workshop::Workshop;
 use super::{configspace, objective, parameters, wandb};
 use crate::hint::{Hint as _, Hinted};
@@ -84,6 +85,9 @@ pub struct Limits {
     pub energy_j: Option<f64>,
     /// Wall time from the start of this command, in seconds.
     pub wall_s: Option<f64>,
+    /// The search ends when a trial that keeps the bounds is as good as this in the first objective.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<f64>,
     /// What a unit of the first objective is worth, in joules: the search ends when no trial is expected to be
     /// worth its joules.
     pub worth_j: Option<f64>,
@@ -156,6 +160,46 @@ impl Plan {
         Ok(())
     }
 
+    /// Ends a trial after that time, as in `10min`.
+    pub fn time_out(&mut self, text: &str) -> Result<()> {
+        let time = duration(text)
+            .ok_or_else(|| anyhow!("`{text}` is no time"))
+            .hint("write a number and a unit, as in \"90s\", \"10min\" or \"2h\"")?;
+        match &mut self.trial {
+            Work::Command { timeout_s, .. } => *timeout_s = time.as_secs_f64(),
+            Work::Recipe { .. } => return Err(for_commands()),
+        }
+        Ok(())
+    }
+
+    /// Takes metrics from there: see [`crate::task::metrics::MetricsFrom`].
+    pub fn read_metrics(&mut self, from: &str) -> Result<()> {
+        match &mut self.trial {
+            Work::Command { metrics, .. } => *metrics = Some(from.to_owned()),
+            Work::Recipe { .. } => return Err(for_commands()),
+        }
+        Ok(())
+    }
+
+    /// Ends trials by the stopper that `text` says as a study's file does: by its name, which keeps what the study says of
+    /// its stopper besides, or as a table.
+    pub fn stop_by(&mut self, text: &str) -> Result<()> {
+        let value = if text.trim_start().starts_with('{') {
+            let parsed = toml::from_str::<toml::Table>(&format!("stopper = {text}"));
+            let mut table = parsed.map_err(|error| anyhow!("{}", error.message().replace('\n', ", ")))?;
+            table.remove("stopper").unwrap_or_else(|| toml::Value::Table(toml::Table::new()))
+        } else {
+            toml::Value::String(text.to_owned())
+        };
+        let is_name = value.is_str();
+        let new: Stopper = named("stopper", value, &names::<StopperName>())?;
+        self.stopper = Some(match self.stopper.take().filter(|_| is_name) {
+            Some(old) => Stopper { name: new.name, ..old },
+            None => new,
+        });
+        Ok(())
+    }
+
     /// Fills in what nobody said, and refuses what cannot be run.
     pub fn finish(mut self, needs: Needs) -> Result<Self> {
         if needs == Needs::Work {
@@ -172,6 +216,10 @@ impl Plan {
         if self.limits.trials == Some(0) {
             return Err(anyhow!("a study of 0 trials finds nothing"))
                 .hint("write how many trials there are at most");
+        }
+        if self.limits.target.is_some_and(|target| !target.is_finite()) {
+            return Err(anyhow!("the target is not a number"))
+                .hint("write the value of the first objective at which the search ends");
         }
         self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
         let limits = &mut self.limits;
@@ -197,6 +245,11 @@ impl Plan {
         }
         Workshop::of(self).map(|_| ())
     }
+}
+
+fn for_commands() -> anyhow::Error {
+    let error = anyhow!("that is for commands, and the trials of this study are trainings of our own");
+    Hinted::new(error, "leave it out: they report by themselves").into()
 }
 
 impl Plan {
@@ -246,6 +299,10 @@ impl Plan {
         limits.extend(self.limits.trials.filter(|n| *n < u64::MAX).map(|n| format!("{n} trials")));
         limits.extend(self.limits.energy_j.map(|joules| format!("at most {}", quantity::joules(joules))));
         limits.extend(self.limits.wall_s.map(|seconds| format!("at most {}", quantity::seconds(seconds))));
+        let first = self.objectives.iter().find(|objective| objective.goal.direction().is_some());
+        limits.extend(
+            self.limits.target.zip(first).map(|(to, first)| format!("until {} is {to}", first.metric)),
+        );
         let limits = if limits.is_empty() { String::new() } else { format!("; {}", limits.join(", ")) };
         format!("{} over {}{limits}", goals.join(", "), names.join(", "))
     }
@@ -255,6 +312,23 @@ impl Limits {
     /// Those that the study keeps by itself.
     pub fn of_study(&self) -> joulewise_tune::Limits {
         joulewise_tune::Limits { trials: self.trials, cost: self.energy_j }
+    }
+
+    /// Whether a trial has come to the target.
+    pub fn is_reached(&self, study: &Study) -> bool {
+        let value = || {
+            let best = study.best()?.outcome()?;
+            if study.objectives().violation(&best.values) > 0.0 {
+                return None;
+            }
+            let mut pairs = study.objectives().iter().zip(&best.values);
+            pairs.find_map(|(objective, value)| Some((objective.goal.direction()?, *value)))
+        };
+        self.target.is_some_and(|target| match value() {
+            Some((Direction::Max, value)) => value >= target,
+            Some((Direction::Min, value)) => value <= target,
+            None => false,
+        })
     }
 
     /// Joules, as in `50kJ`, or a time, as in `10min`.
@@ -297,6 +371,7 @@ struct File {
     sampler: Option<toml::Value>,
     stopper: Option<toml::Value>,
     trials: Option<u64>,
+    target: Option<f64>,
     budget: Option<String>,
     worth: Option<String>,
     retries: Option<u32>,
@@ -372,6 +447,7 @@ fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         plan.sampler = named("sampler", sampler, &names::<SamplerName>())?;
     }
     plan.limits.trials = file.trials;
+    plan.limits.target = file.target;
     plan.limits.retries = file.retries.unwrap_or(plan.limits.retries);
     if let Some(budget) = &file.budget {
         plan.limits.spend(budget)?;
@@ -383,14 +459,12 @@ fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         (Some(_), Some(_)) => bail!("the study has both a `command` and a `recipe`"),
         (None, Some(recipe)) => plan.trial = Work::Recipe { file: Some(folder.join(recipe)), data: None },
         (command, None) => {
-            if let Work::Command { words, metrics, timeout_s, .. } = &mut plan.trial {
+            if let Work::Command { words, metrics, .. } = &mut plan.trial {
                 *words = command.map(|command| template::split(&command)).transpose()?.unwrap_or_default();
                 *metrics = file.metrics;
-                if let Some(timeout) = &file.timeout {
-                    *timeout_s = duration(timeout)
-                        .ok_or_else(|| anyhow!("`timeout` is no time, as in \"10min\""))?
-                        .as_secs_f64();
-                }
+            }
+            if let Some(timeout) = &file.timeout {
+                plan.time_out(timeout).context("`timeout`")?;
             }
         }
     }

@@ -149,7 +149,7 @@ impl Run<'_> {
     }
 }
 
-/// A point as JSON. Choices that read as numbers or truth values are that, as they stood in the study's file.
+/// A point as JSON. Choices that read as numbers, truth values, lists or tables are that, as they stood in the study's file.
 pub fn json(point: &Point) -> Json {
     let value = |value: &Value| match value {
         Value::Float(x) => Json::from(*x),
@@ -158,7 +158,7 @@ pub fn json(point: &Point) -> Json {
             // As sweeps and ConfigSpaces have them, for the command line of a Python script.
             ("True", _) => Json::Bool(true),
             ("False", _) => Json::Bool(false),
-            (_, Ok(plain @ (Json::Number(_) | Json::Bool(_)))) => plain,
+            (_, Ok(plain @ (Json::Number(_) | Json::Bool(_) | Json::Array(_) | Json::Object(_)))) => plain,
             (text, _) => Json::from(text),
         },
     };
@@ -187,12 +187,13 @@ mod tests {
             ("deep", choice("true")),
             ("flip", choice("False")),
             ("opt", choice("sgd")),
-            ("x", choice("[1]")),
+            ("layers", choice("[64,32]")),
+            ("text", choice("[1")),
         ];
         let point: Point = values.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
         assert_eq!(
             json(&point).to_string(),
-            r#"{"batch":64,"deep":true,"flip":false,"opt":"sgd","x":"[1]"}"#
+            r#"{"batch":64,"deep":true,"flip":false,"layers":[64,32],"opt":"sgd","text":"[1"}"#
         );
     }
 }

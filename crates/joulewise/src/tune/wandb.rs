@@ -59,10 +59,6 @@ pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         "minimize" => Goal::Min,
         other => bail!("the metric's goal is `{other}`, expected maximize or minimize"),
     };
-    if metric.target.is_some() {
-        return Err(anyhow!("the metric has a `target`, which ends no search here"))
-            .hint("leave it out and give a budget, as in --trials 50 or --budget 10kJ");
-    }
     let objectives = Objectives::new(vec![Objective { metric: metric.name.clone(), goal }])?;
     let words = command(&sweep, &parameters)?;
     let space = Space::build(parameters, Vec::new())?;
@@ -74,6 +70,7 @@ pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         other => bail!("the method is `{other}`, expected grid, random or bayes"),
     };
     plan.limits.trials = sweep.run_cap;
+    plan.limits.target = metric.target;
     plan.stopper = sweep.early_terminate.as_ref().map(stopper).transpose()?;
     if let Work::Command { words: of_trial, .. } = &mut plan.trial {
         *of_trial = words;
@@ -119,12 +116,11 @@ fn domain(description: &Json) -> Result<Domain> {
         bail!("its choices have probabilities, which no sampler here takes");
     }
     match kind {
-        "constant" => Ok(Domain::Fixed(plain(description.get("value").unwrap_or(&Json::Null))?)),
+        "constant" => Ok(Domain::Fixed(plain(description.get("value").unwrap_or(&Json::Null)))),
         "categorical" => {
             let values = description.get("values").and_then(Json::as_array);
             let values = values.ok_or_else(|| anyhow!("has no list `values`"))?;
-            let options = values.iter().map(|value| Ok(plain(value)?.to_string())).collect::<Result<_>>()?;
-            Ok(Domain::Choice(options))
+            Ok(Domain::Choice(values.iter().map(|value| plain(value).to_string()).collect()))
         }
         "int_uniform" => match (whole("min"), whole("max")) {
             (Some(low), Some(high)) => Ok(Domain::int(low, high)),
@@ -140,9 +136,10 @@ fn domain(description: &Json) -> Result<Domain> {
         }
         // Its ends are exponents of e.
         "log_uniform" => Ok(Domain::log_float(number("min")?.exp(), number("max")?.exp())),
-        "log_uniform_values" => float(true),
+        "inv_log_uniform" => Ok(Domain::log_float((-number("max")?).exp(), (-number("min")?).exp())),
+        "log_uniform_values" | "inv_log_uniform_values" => float(true),
         other => Err(anyhow!("its distribution is `{other}`"))
-            .hint("constant, categorical, int_uniform, uniform, q_uniform, log_uniform, log_uniform_values, q_log_uniform and q_log_uniform_values can be searched"),
+            .hint("constant, categorical and int_uniform can be searched, and uniform, log_uniform and log_uniform_values, with q_ or inv_ too"),
     }
 }
 
@@ -157,18 +154,19 @@ fn stepped(min: f64, max: f64, log: bool, description: &Json) -> Domain {
     Domain::Float { low, high: max, log, step: Some(q) }
 }
 
-fn plain(value: &Json) -> Result<Value> {
+fn plain(value: &Json) -> Value {
     match value {
-        Json::String(text) => Ok(Value::Choice(text.clone())),
-        Json::Number(number) => Ok(match number.as_i64() {
+        Json::String(text) => Value::Choice(text.clone()),
+        Json::Number(number) => match number.as_i64() {
             Some(n) => Value::Int(n),
             None => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        }),
+        },
         // As Python writes them.
-        Json::Bool(true) => Ok(Value::Choice("True".to_owned())),
-        Json::Bool(false) => Ok(Value::Choice("False".to_owned())),
-        Json::Null => Ok(Value::Choice("None".to_owned())),
-        other => bail!("{other} is neither a number nor a text"),
+        Json::Bool(true) => Value::Choice("True".to_owned()),
+        Json::Bool(false) => Value::Choice("False".to_owned()),
+        Json::Null => Value::Choice("None".to_owned()),
+        // As JSON, which Python reads as well.
+        Json::Array(_) | Json::Object(_) => Value::Choice(value.to_string()),
     }
 }
 
@@ -238,7 +236,7 @@ mod tests {
     const SWEEP: &str = "
 program: train.py
 method: bayes
-metric: {name: val/acc, goal: maximize}
+metric: {name: val/acc, goal: maximize, target: 0.95}
 run_cap: 20
 parameters:
   lr: {distribution: log_uniform_values, min: 1e-5, max: 0.1}
@@ -248,10 +246,13 @@ parameters:
   optimizer:
     parameters:
       name: {values: [sgd, adam]}
+      schedule: {parameters: {steps: {values: [[10, 20], [15]]}, decay: {value: {rate: 0.1}}}}
   nesterov: {values: [true, false]}
   width: {distribution: q_log_uniform_values, min: 32, max: 256, q: 8}
   decay_steps: {distribution: q_uniform, min: 0.0, max: 1.0, q: 0.25}
   epochs: {value: 10}
+  warm: {distribution: inv_log_uniform, min: 0, max: 3}
+  eps: {distribution: inv_log_uniform_values, min: 1e-9, max: 1e-6}
 early_terminate: {type: hyperband, min_iter: 2, eta: 4}
 ";
 
@@ -271,7 +272,12 @@ early_terminate: {type: hyperband, min_iter: 2, eta: 4}
             Domain::Float { low: 0.0, high: 1.0, log: false, step: Some(0.25) }
         );
         assert_eq!(domain("epochs"), Domain::Fixed(Value::Int(10)));
-        assert_eq!(plan.limits.trials, Some(20));
+        assert_eq!(domain("optimizer.schedule.steps"), Domain::choice(&["[10,20]", "[15]"]));
+        let decay = Value::Choice("{\"rate\":0.1}".to_owned());
+        assert_eq!(domain("optimizer.schedule.decay"), Domain::Fixed(decay));
+        assert_eq!(domain("warm"), Domain::log_float((-3f64).exp(), 1.0));
+        assert_eq!(domain("eps"), Domain::log_float(1e-9, 1e-6));
+        assert_eq!((plan.limits.trials, plan.limits.target), (Some(20), Some(0.95)));
         assert_eq!(rungs(&plan), (2, None, 4));
         let Work::Command { words, .. } = &plan.trial else { panic!("a command") };
         assert_eq!(words[..3], ["/usr/bin/env", "python", "train.py"]);
@@ -306,8 +312,7 @@ early_terminate: {type: hyperband, min_iter: 2, eta: 4}
         let flags = "method: bayes\ncommand: [python, \"${program}\", \"${args_no_boolean_flags}\"]";
         assert!(problem("method: bayes", flags).contains("a parameter is true or false"));
         assert!(problem("method: bayes", "method: magic").contains("expected grid, random or bayes"));
-        assert!(problem("{value: 10}", "{value: [1]}").contains("neither a number nor a text"));
-        assert!(problem("metric: {name: val/acc, goal: maximize}", "").contains("no `metric`"));
+        assert!(problem("metric: {name: val/acc, goal: maximize, target: 0.95}", "").contains("no `metric`"));
         assert!(problem("method: bayes", "method: [").contains("no sweep of Weights & Biases"));
     }
 }

@@ -24,7 +24,7 @@ pub type Study = SharedStudy<Box<dyn Sampler + Send>>;
 /// Why a worker asks for no more trials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All trials are done, or the joules are spent.
+    /// All trials are done, the joules are spent, or the target is reached.
     Complete,
     /// Its time is over.
     Time,
@@ -92,6 +92,13 @@ impl Worker<'_> {
             }
             if self.until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(Ended::Time);
+            }
+            if self.plan.limits.target.is_some() {
+                let mut study = lock(study);
+                study.refresh()?;
+                if self.plan.limits.is_reached(&study) {
+                    return Ok(Ended::Complete);
+                }
             }
             let claim = lock(study).ask(self.name)?;
             let Some(claim) = claim else {

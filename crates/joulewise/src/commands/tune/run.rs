@@ -47,6 +47,9 @@ pub(super) struct Run {
     /// Where to look next
     #[arg(long, value_enum)]
     sampler: Option<SamplerName>,
+    /// When a trial is not worth going on with: a name, or a table as in a study's file, '{ name = "asha", max = 27 }'
+    #[arg(long, value_name = "STOPPER")]
+    stopper: Option<String>,
     /// Trials in all
     #[arg(long, value_name = "N")]
     trials: Option<u64>,
@@ -56,6 +59,16 @@ pub(super) struct Run {
     /// What a gain of the first objective is worth, as in "0.1% per 10kJ": stop when no trial is worth its joules
     #[arg(long, value_name = "WORTH")]
     worth: Option<String>,
+    /// The value of the first objective at which the search ends
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
+    target: Option<f64>,
+    /// After how long a trial counts as hung and is ended, as in 10min
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// Where a command's metrics are: metrics.jsonl, json (lines of it on stdout), or a regular expression, as in
+    /// 'accuracy: ([0-9.]+%?)'
+    #[arg(long, value_name = "WHERE")]
+    metrics: Option<String>,
     /// Keys all randomness of the search
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -132,7 +145,11 @@ impl Run {
         if let Some(sampler) = self.sampler {
             plan.sampler.name = sampler;
         }
+        if let Some(stopper) = &self.stopper {
+            plan.stop_by(stopper).context("--stopper")?;
+        }
         plan.limits.trials = self.trials.or(plan.limits.trials);
+        plan.limits.target = self.target.or(plan.limits.target);
         if let Some(budget) = &self.budget {
             plan.limits.spend(budget).context("--budget")?;
         }
@@ -142,6 +159,12 @@ impl Run {
         plan.seed = self.seed.unwrap_or(plan.seed);
         if !self.command.is_empty() {
             plan.run(&self.command);
+        }
+        if let Some(timeout) = &self.timeout {
+            plan.time_out(timeout).context("--timeout")?;
+        }
+        if let Some(metrics) = &self.metrics {
+            plan.read_metrics(metrics).context("--metrics")?;
         }
         plan.finish(Needs::Work).with_context(|| self.file.display().to_string())
     }
@@ -255,5 +278,24 @@ impl Drop for Workers {
                 let _ = worker.wait();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn help_shows_every_flag() {
+        #[derive(Parser)]
+        struct Program {
+            #[command(flatten)]
+            run: Run,
+        }
+        let mut command =
+            <Program as clap::CommandFactory>::command().name("joulewise tune run").term_width(100);
+        insta::assert_snapshot!(command.render_help());
     }
 }
