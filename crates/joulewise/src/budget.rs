@@ -43,6 +43,11 @@ impl Budget {
         self.shares.get(practice).map_or(0.0, |share| (share.epochs - share.spent).max(0.0))
     }
 
+    /// Epochs that `practice` has spent.
+    pub fn spent(&self, practice: &str) -> f64 {
+        self.shares.get(practice).map_or(0.0, |share| share.spent)
+    }
+
     /// Records that `practice` has spent `epochs`. Whoever has no share, as the baseline, which is the unit and not
     /// part of the search, is not charged.
     pub fn spend(&mut self, practice: &str, epochs: f64) {

@@ -12,6 +12,7 @@ use joulewise_meter::{EventKind, Session, SpanListener, StageRecord};
 use crate::budget::Budget;
 use crate::costs::Costs;
 use crate::practice::Setback;
+use crate::result::Entry;
 use crate::task::graph::GraphTask;
 use crate::task::{self, Supervision};
 
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub stage: u32,
     /// Added to the session's stage numbers: entries of an interrupted run keep theirs.
     pub first_entry: u32,
+    /// Entries of the interrupted run that this one continues.
+    pub earlier: &'a [Entry],
     /// Examples per call at which inference is priced.
     pub batch: usize,
     /// The run's folder.

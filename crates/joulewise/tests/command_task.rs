@@ -418,6 +418,46 @@ fn an_interrupt_stops_the_command_and_leaves_a_report_that_can_be_continued() {
 }
 
 #[test]
+fn an_interrupted_search_repeats_no_training() {
+    for recipe in [RECIPE.to_owned(), RECIPE.replace("{epochs}", "6").replace("epochs = 6\n", "")] {
+        let logs = format!("echo \"$1 $2\" >> trained\n{TRAIN}");
+        let straight = Project::new(&recipe, &logs);
+        let expected = straight.result(&["--practices", "tune"]);
+        // The fifth training, the baseline's included, does not end.
+        let waits = "[ $(wc -l < trained) = 5 ] && echo $$ > waiting && exec sleep 60\n";
+        let project = Project::new(&recipe, &logs.replacen('\n', &format!("\n{waits}"), 1));
+        let args = ["--practices", "tune"];
+        let child = project.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        project.waiting();
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+        let resumed = Command::new(env!("CARGO_BIN_EXE_joulewise"))
+            .current_dir(project.folder.path())
+            .args(["improve", "--out", "runs", "--resume", "@last", "--json"])
+            .output()
+            .unwrap();
+        assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+        let result: Value = serde_json::from_slice(&resumed.stdout).unwrap();
+        assert_partition(&result);
+
+        let trained = |project: &Project| {
+            let text = fs::read_to_string(project.folder.path().join("trained")).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (mut with, without) = (trained(&project), trained(&straight));
+        assert_eq!(with.remove(4), with[4], "only what was interrupted is run again");
+        assert_eq!(with, without);
+        let (made, wanted) = (candidate(&result, "tune"), candidate(&expected, "tune"));
+        for field in ["status", "reason", "metrics", "notes"] {
+            assert_eq!(made[field], wanted[field], "{field}");
+        }
+        let stages = |made: &Value| made["depends_on"].as_array().unwrap().len();
+        assert_eq!(stages(made), stages(wanted), "all trials are upstream");
+    }
+}
+
+#[test]
 fn a_second_interrupt_ends_a_command_that_does_not_want_to_end() {
     let stubborn = "trap '' TERM; echo $$ > waiting; while :; do sleep 0.1; done";
     let project = Project::new(RECIPE, stubborn);

@@ -115,6 +115,35 @@ fn an_interrupted_run_reports_and_is_resumed_to_its_end() {
 }
 
 #[test]
+fn an_interrupted_search_goes_on_with_what_it_has_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = longer().replace("smaller-network,distil,quantise", "tune");
+    let (ended, said) = interrupted_at("tune/trial-", folder.path(), &task);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    let resumed = joulewise(folder.path(), "improve --resume @last").output().unwrap();
+    let again = String::from_utf8_lossy(&resumed.stderr);
+    assert_eq!(resumed.status.code(), Some(0), "{again}");
+    let run = only_run(folder.path());
+    let complete = result(&run);
+    assert_partition(&complete);
+    let stages: Vec<Value> = entries(&complete).iter().map(|entry| entry["stage"].clone()).collect();
+    assert_eq!(stages.iter().filter(|stage| *stage == "tune/trial-0-1").count(), 1, "{stages:?}");
+
+    let straight = tempfile::tempdir().unwrap();
+    let arguments = format!("{task} --costs {}", run.join("costs.json").display());
+    assert_eq!(joulewise(straight.path(), &arguments).output().unwrap().status.code(), Some(0));
+    let straight = only_run(straight.path());
+    let (made, wanted) = (&complete["candidates"][0], &result(&straight)["candidates"][0]);
+    for field in ["name", "status", "reason", "metrics", "notes"] {
+        assert_eq!(made[field], wanted[field], "{field}");
+    }
+    assert!(
+        fs::read(run.join("models/tune.onnx")).unwrap()
+            == fs::read(straight.join("models/tune.onnx")).unwrap()
+    );
+}
+
+#[test]
 fn an_interrupt_before_the_baseline_leaves_no_run() {
     let folder = tempfile::tempdir().unwrap();
     let long = format!("{TASK} --epochs 4000");

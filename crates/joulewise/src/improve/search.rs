@@ -450,6 +450,7 @@ impl<'a> Search<'a> {
             candidates,
             stage: 0,
             first_entry,
+            earlier: &self.earlier,
             batch: self.recipe.goal.batch,
             folder: self.run.folder(),
         }

@@ -1,6 +1,5 @@
 //! What a practice needs to be tried in a test: a tiny task, its trained baseline, and a context.
 
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use joulewise_meter::{Session, StageRecord};
@@ -26,6 +25,7 @@ pub(super) struct Bench {
     session: Session,
     costs: Costs,
     cancel: AtomicBool,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -47,6 +47,7 @@ impl Bench {
             latency_s: None,
             session: Session::builder().sysfs_root("/nonexistent").open().unwrap(),
             cancel: AtomicBool::new(false),
+            folder: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -70,8 +71,9 @@ impl Bench {
             candidates,
             stage: 0,
             first_entry: 1,
+            earlier: &[],
             batch: 64,
-            folder: Path::new("."),
+            folder: self.folder.path(),
         };
         practice.apply(&self.baseline, &self.task, &mut cx)
     }

@@ -22,6 +22,7 @@
 //! The trials in the run's events: setting, metric and joules of each.
 
 mod command;
+mod past;
 mod search;
 mod tally;
 
@@ -96,7 +97,7 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
         search.starting_with(today(&task.hyper)).run(cx, pays, |cx, Training { id, point, step }| {
             let mut hyper = setting(&task.hyper, point);
             hyper.epochs = step as usize;
-            let name = format!("trial-{}-{step}", id.0);
+            let name = past::stage(id, step);
             let split = Split { train: &subset, select: &task.splits.select };
             let (before, left) = (cx.session.reading(), cx.budget.left(&cx.practice));
             let attempt = cx.attempt(
@@ -121,7 +122,7 @@ fn search(task: &GraphTask, cx: &mut Context<'_>) -> Result<Vec<Candidate>, Setb
                 Err(error) => Err((Ended::Failed, error.to_string())),
             };
             cx.session.emit(trial_event(attempt.entry, id, point, &result, energy_j));
-            Ok(Trained { entry: attempt.entry, result, cost })
+            Ok(Trained { entry: attempt.entry, result, cost, model: None, curve: Vec::new() })
         })?;
     let hyper = setting(&task.hyper, &found.point);
     let trained = cx.train("train-winner", &found.entries, task, &model, &hyper, None)?;

@@ -1,12 +1,10 @@
 //! The search where the training is the user's own command.
 
-use std::collections::BTreeMap;
-
 use joulewise_tune::stoppers::SuccessiveHalving;
-use joulewise_tune::{Point, Space, TrialId, Value};
+use joulewise_tune::{Point, Space, Value};
 
 use super::search::{Search, Shape, Trained, Training};
-use super::{BRACKETS, DECADES, ETA, Ended, trial_event};
+use super::{BRACKETS, DECADES, ETA, Ended, past, trial_event};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::practice::{Setback, command};
@@ -40,25 +38,25 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
         // Without `{epochs}` today's setting is the baseline itself, which has run already.
         search = search.starting_with(today(task));
     }
-    let mut whole: BTreeMap<TrialId, (Candidate, u32)> = BTreeMap::new();
-    let found = search.run(cx, pays, |cx, Training { id, point, step }| {
+    let mut found = search.run(cx, pays, |cx, Training { id, point, step }| {
         let mut values = values(point);
         if halves {
             values.insert(Placeholder::Epochs, step.to_string());
         }
         let before = cx.session.reading();
-        let attempt = command::train(&format!("trial-{}-{step}", id.0), &[], task, &values.into(), cx)?;
+        let attempt = command::train(&past::stage(id, step), &[], task, &values.into(), cx)?;
         let energy_j = cx.session.reading().energy.value - before.energy.value;
+        let (mut model, mut curve) = (None, Vec::new());
         let result = match &attempt.result {
             Ok(trained) => {
                 let candidate = command::candidate("tune", task, trained, &attempt.out);
                 let value = candidate.select.unwrap_or(f64::NAN);
-                match &candidate.artifact {
+                if halves {
                     // Nobody needs the models of short trials, and some are gigabytes.
-                    Some(model) if halves => discard(&cx.absolute(model)),
-                    _ => {}
+                    candidate.artifact.iter().for_each(|model| discard(&cx.absolute(model)));
+                } else {
+                    (model, curve) = (candidate.artifact, candidate.curve);
                 }
-                whole.insert(id, (candidate, attempt.entry));
                 if value.is_finite() {
                     Ok(value)
                 } else {
@@ -71,7 +69,7 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
             Err(error) => Err((Ended::Failed, error.to_string())),
         };
         cx.session.emit(trial_event(attempt.entry, id, point, &result, energy_j));
-        Ok(Trained { entry: attempt.entry, result, cost: step as f64 })
+        Ok(Trained { entry: attempt.entry, result, cost: step as f64, model, curve })
     })?;
 
     let mut candidate = if halves {
@@ -80,13 +78,15 @@ pub(super) fn search(task: &CommandTask, cx: &mut Context<'_>) -> Result<Vec<Can
         candidate.made_by(attempt.entry);
         candidate
     } else {
-        let Some((mut candidate, entry)) = whole.remove(&found.id) else {
+        let Some(trained) = found.trained.remove(&found.id) else {
             return Err(Setback::Failed("the best trial left nothing".into()));
         };
-        for (loser, _) in whole.values() {
-            loser.artifact.iter().for_each(|model| discard(&cx.absolute(model)));
+        for loser in found.trained.values() {
+            loser.model.iter().for_each(|model| discard(&cx.absolute(model)));
         }
-        candidate.made_by(entry);
+        let mut candidate = Candidate::by_command("tune", trained.model, trained.curve);
+        candidate.has_own_network = false;
+        candidate.made_by(trained.entry);
         candidate
     };
     found.entries.iter().for_each(|&entry| candidate.upstream(entry));

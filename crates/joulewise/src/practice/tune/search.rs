@@ -1,11 +1,14 @@
 //! The search itself: brackets of successive halving, each drawn in view of what came of those before it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use joulewise_tune::samplers::Auto;
 use joulewise_tune::stoppers::SuccessiveHalving;
 use joulewise_tune::{Direction, Objectives, Outcome, Point, Report, Space, State, Study, TrialId};
+use serde::{Deserialize, Serialize};
 
+use super::past::Past;
 use super::tally::{Ended, Tally};
 use crate::context::Context;
 use crate::practice::Setback;
@@ -22,6 +25,9 @@ pub(super) struct Search {
     /// The values of the trials that came to each step.
     arrived: BTreeMap<u64, Vec<(TrialId, f64)>>,
     entries: Vec<u32>,
+    /// What came of the last training of each trial.
+    trained: BTreeMap<TrialId, Trained>,
+    past: Past,
     tally: Tally,
 }
 
@@ -47,7 +53,7 @@ pub(super) struct Training<'a> {
 }
 
 /// What came of a training.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Trained {
     /// Its entry in the ledger.
     pub(super) entry: u32,
@@ -55,6 +61,12 @@ pub(super) struct Trained {
     pub(super) result: Result<f64, (Ended, String)>,
     /// Counted and not measured, since it decides where to look next.
     pub(super) cost: f64,
+    /// What a command left, relative to the run folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<PathBuf>,
+    /// What a command reported of the metric.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) curve: Vec<f64>,
 }
 
 /// What a search found.
@@ -65,6 +77,8 @@ pub(super) struct Found {
     pub(super) point: Point,
     /// The entries of all trainings in the ledger.
     pub(super) entries: Vec<u32>,
+    /// What came of the last training of each trial.
+    pub(super) trained: BTreeMap<TrialId, Trained>,
     pub(super) tally: Tally,
     /// Which sampler it was, and why.
     pub(super) sampler: String,
@@ -90,6 +104,8 @@ impl Search {
             today: None,
             arrived: BTreeMap::new(),
             entries: Vec::new(),
+            trained: BTreeMap::new(),
+            past: Past::default(),
             tally: Tally::default(),
         }
     }
@@ -106,6 +122,7 @@ impl Search {
         pays: impl Fn(&Context<'_>, u64) -> bool,
         mut train: impl FnMut(&mut Context<'_>, Training<'_>) -> Result<Trained, Setback>,
     ) -> Result<Found, Setback> {
+        self.past = Past::of(cx)?;
         for _ in 0..self.shape.brackets {
             let mut sizes = (self.shape.least..=self.shape.trials).rev();
             let Some(trials) = sizes.find(|&trials| pays(cx, self.halving.total_steps(trials))) else {
@@ -125,7 +142,8 @@ impl Search {
         }
         let Some(id) = self.best() else { return Err(self.tally.no_winner()) };
         let point = self.study.trials()[id.0 as usize].point.clone();
-        Ok(Found { id, point, entries: self.entries, tally: self.tally, sampler: self.sampler })
+        let Self { entries, trained, tally, sampler, .. } = self;
+        Ok(Found { id, point, entries, trained, tally, sampler })
     }
 
     /// Begins so many trials, or as many as there are settings left.
@@ -174,11 +192,22 @@ impl Search {
     ) -> Result<bool, Setback> {
         let trial = &self.study.trials()[id.0 as usize];
         let spent = trial.cost();
-        let Trained { entry, result, cost } = train(cx, Training { id, point: &trial.point, step })?;
-        let cost = spent + cost;
+        let training = Training { id, point: &trial.point, step };
+        let trained = match self.past.take(training, cx) {
+            Some(trained) => trained,
+            None => {
+                let before = cx.budget.spent(&cx.practice);
+                let trained = train(cx, training)?;
+                self.past.keep(training, cx.budget.spent(&cx.practice) - before, &trained)?;
+                trained
+            }
+        };
+        let cost = spent + trained.cost;
         // What breaks is an answer too, and was paid for: it goes no further.
-        self.entries.push(entry);
+        self.entries.push(trained.entry);
         let arrived = self.arrived.entry(step).or_default();
+        let result = trained.result.clone();
+        self.trained.insert(id, trained);
         match result {
             Ok(value) => {
                 arrived.push((id, value));
