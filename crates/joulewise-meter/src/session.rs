@@ -295,6 +295,12 @@ impl Session {
         self.shared.books().meter.names()
     }
 
+    /// What a reader must know before quoting a number, as far as it has come to light.
+    pub fn caveats(&self) -> Vec<Caveat> {
+        self.shared.tell_caveats();
+        self.shared.books().told.clone()
+    }
+
     /// Whether any of its joules are counted, rather than modelled from CPU time.
     pub fn has_counter(&self) -> bool {
         self.shared.books().meter.has_counter()

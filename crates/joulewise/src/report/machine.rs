@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use joulewise_meter::Caveat;
+
 use super::page::{Prose, section};
 use super::quantity;
 use super::svg::Escaped;
@@ -57,17 +59,7 @@ pub(super) fn draw(out: &mut String, result: &RunResult, recipe: &str) -> fmt::R
             "The test split is read once, after the candidates are frozen."
         }
     )?;
-    if !result.caveats.is_empty() {
-        out.push_str("<h3>Before you quote a number</h3>\n<ul class=\"caveats\">");
-        for caveat in &result.caveats {
-            write!(out, "<li><b>{}</b> {}", Escaped(&caveat.code), Prose(&caveat.text))?;
-            if !caveat.hint.is_empty() {
-                write!(out, " <span class=\"hint\">{}</span>", Prose(&caveat.hint))?;
-            }
-            out.push_str("</li>");
-        }
-        out.push_str("</ul>\n");
-    }
+    caveats(out, &result.caveats)?;
     if !recipe.is_empty() {
         writeln!(
             out,
@@ -76,6 +68,23 @@ pub(super) fn draw(out: &mut String, result: &RunResult, recipe: &str) -> fmt::R
         )?;
     }
     out.push_str("</section>\n");
+    Ok(())
+}
+
+/// What a reader must know before quoting a number.
+pub(super) fn caveats(out: &mut String, caveats: &[Caveat]) -> fmt::Result {
+    if caveats.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h3>Before you quote a number</h3>\n<ul class=\"caveats\">");
+    for caveat in caveats {
+        write!(out, "<li><b>{}</b> {}", Escaped(&caveat.code), Prose(&caveat.text))?;
+        if !caveat.hint.is_empty() {
+            write!(out, " <span class=\"hint\">{}</span>", Prose(&caveat.hint))?;
+        }
+        out.push_str("</li>");
+    }
+    out.push_str("</ul>\n");
     Ok(())
 }
 

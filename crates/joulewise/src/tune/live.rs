@@ -1,4 +1,4 @@
-//! What a search shows while it runs: a line for each trial, and below them where it stands.
+//! What a search shows while it runs: a line for each trial, and below them where it stands, which moves every second.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,6 +17,8 @@ pub struct Live<'a> {
     plan: &'a Plan,
     bar: ProgressBar,
     started: Instant,
+    /// When the last trial ended.
+    ended: Instant,
     /// Trials that ended before this command began.
     earlier: usize,
     told: BTreeSet<TrialId>,
@@ -30,9 +32,20 @@ impl<'a> Live<'a> {
             ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
         let told: BTreeSet<TrialId> = ended(study).map(|trial| trial.id).collect();
-        let live = Self { plan, bar, started: Instant::now(), earlier: told.len(), told };
-        live.bar.set_message(live.standing(study));
+        let now = Instant::now();
+        let live = Self { plan, bar, started: now, ended: now, earlier: told.len(), told };
+        live.bar.set_message(live.standing(study, 0.0));
         live
+    }
+
+    /// Whether there is a terminal to show where the search stands.
+    pub fn is_seen(&self) -> bool {
+        !self.bar.is_hidden()
+    }
+
+    /// Shows where the search stands. `running_j` is what trials have used that have not said so yet.
+    pub fn tick(&self, study: &Study, running_j: f64) {
+        self.bar.set_message(self.standing(study, running_j));
     }
 
     /// Shows the trials that ended since the last time, and where the search stands.
@@ -40,6 +53,7 @@ impl<'a> Live<'a> {
         let best = study.best().map(|best| best.id);
         for trial in ended(study) {
             if self.told.insert(trial.id) {
+                self.ended = Instant::now();
                 let line = line(study, trial, best == Some(trial.id));
                 // Without a terminal the bar shows nothing, and a log wants the lines all the same.
                 if self.bar.is_hidden() {
@@ -49,7 +63,7 @@ impl<'a> Live<'a> {
                 }
             }
         }
-        self.bar.set_message(self.standing(study));
+        self.tick(study, 0.0);
     }
 
     /// Takes the standing away.
@@ -57,22 +71,30 @@ impl<'a> Live<'a> {
         self.bar.finish_and_clear();
     }
 
-    fn standing(&self, study: &Study) -> String {
+    fn standing(&self, study: &Study, running_j: f64) -> String {
         let done = ended(study).count();
         let mut text = match self.plan.limits.trials {
-            Some(all) if all < u64::MAX => format!("trial {done} of {all}"),
-            _ => format!("{done} trials"),
+            Some(all) if all < u64::MAX => format!("{done} of {all} trials"),
+            _ => quantity::plural(done, "trial"),
         };
+        let running = study.running();
+        if running > 0 {
+            let _ = write!(text, ", {running} running");
+        }
         if let Some(best) = study.best() {
             let _ = write!(text, " · best {}", values(study.objectives(), best));
         }
-        let _ = write!(text, " · {} spent", Cost::of(study).text(study.cost()));
+        // What a running trial has told of is among what it has used.
+        let told: f64 = study.trials().iter().map(Trial::cost).sum();
+        let of_ended: f64 = ended(study).map(Trial::cost).sum();
+        let _ = write!(text, " · {} spent", Cost::of(study).text(told.max(of_ended + running_j)));
         let saved = saved_j(study.trials());
         if saved > 0.0 {
             let _ = write!(text, ", {} saved by stopping", Cost::of(study).text(saved));
         }
+        let _ = write!(text, " · {}", clock(self.started.elapsed().as_secs_f64()));
         if let Some(left) = self.left_s(study, done) {
-            let _ = write!(text, " · {} left", quantity::seconds(left));
+            let _ = write!(text, ", {} left", clock(left));
         }
         text
     }
@@ -81,13 +103,23 @@ impl<'a> Live<'a> {
     fn left_s(&self, study: &Study, done: usize) -> Option<f64> {
         let since = self.started.elapsed().as_secs_f64();
         let limits = &self.plan.limits;
-        let new = done.checked_sub(self.earlier).filter(|new| *new > 0)? as f64;
-        let of_trials = limits.trials.map(|all| since / new * (all as f64 - done as f64));
+        let of_time = limits.wall_s.map(|all| all - since);
+        let Some(new) = done.checked_sub(self.earlier).filter(|new| *new > 0) else { return of_time };
+        let until_last = self.ended.duration_since(self.started).as_secs_f64();
+        let of_trials = limits.trials.map(|all| {
+            until_last / new as f64 * all.saturating_sub(done as u64) as f64 - (since - until_last)
+        });
         let spent = study.cost();
         let of_joules = limits.energy_j.filter(|_| spent > 0.0).map(|all| since * (all / spent - 1.0));
-        let of_time = limits.wall_s.map(|all| all - since);
         [of_trials, of_joules, of_time].into_iter().flatten().min_by(f64::total_cmp).map(|left| left.max(0.0))
     }
+}
+
+/// A time as clocks show it: `0:07`, `12:30`, `3:05:00`.
+fn clock(seconds: f64) -> String {
+    let whole = seconds as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// Joules that trials would have used if they had not been stopped, going by the mean of those that were not.
@@ -173,4 +205,17 @@ fn brief(study: &Study, trial: &Trial) -> String {
 /// Whether a parameter can be more than one thing.
 pub fn is_searched(study: &Study, name: &str) -> bool {
     !matches!(study.space().domain(name), Some(Domain::Fixed(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_a_clock() {
+        assert_eq!(
+            [7.9, 60.0, 750.0, 3600.0, 11_100.0].map(clock),
+            ["0:07", "1:00", "12:30", "1:00:00", "3:05:00"]
+        );
+    }
 }

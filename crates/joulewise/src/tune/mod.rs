@@ -1,5 +1,6 @@
 //! `joulewise tune`: searches whose trials are metered, one by one, and whose joules count.
 
+pub mod caveats;
 pub mod command;
 mod configspace;
 pub mod cost;

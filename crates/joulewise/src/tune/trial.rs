@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use joulewise_meter::division::{Division, Moment, Window};
-use joulewise_meter::{Energy, Session};
+use joulewise_meter::{Covers, Energy, Session, Usage};
 use joulewise_tune::{Objectives, Outcome, Point, Report, State, Value, Verdict};
 use serde_json::Value as Json;
 
@@ -21,6 +21,8 @@ pub struct Ran {
     pub state: State,
     /// Joules of its process tree.
     pub energy: Energy,
+    /// Whether there was a GPU in them.
+    pub used_gpus: bool,
     /// From start to end, in seconds.
     pub wall_s: f64,
     /// CPU time of its process tree, in seconds.
@@ -45,6 +47,8 @@ pub struct Run<'a> {
     pub objectives: &'a Objectives,
     /// The meter.
     pub session: &'a Session,
+    /// How many workers have the GPUs that it sees, itself included.
+    pub sharing: u32,
 }
 
 /// How the work of a trial ended.
@@ -74,13 +78,14 @@ impl Run<'_> {
         by: Supervision<'_>,
     ) -> Result<Ran> {
         let start = Moment::now(self.session);
+        let so_far = || used(&start, &Moment::now(self.session), self.sharing);
         let mut steps = 0;
         let mut last: Option<Report> = None;
         let ending = workshop.run(
             self,
             &mut |metrics| {
                 steps += 1;
-                let (energy, wall_s, _) = used(&start, &Moment::now(self.session));
+                let Used { energy, wall_s, .. } = so_far();
                 let step =
                     metrics.get("epoch").filter(|epoch| **epoch >= 1.0).map_or(steps, |epoch| *epoch as u64);
                 let report =
@@ -91,7 +96,7 @@ impl Run<'_> {
             },
             by,
         )?;
-        let (energy, wall_s, cpu_s) = used(&start, &Moment::now(self.session));
+        let Used { energy, gpus_j, wall_s, cpu_s } = so_far();
         let cost = energy.value;
         let failed = |reason| (State::Failed { cost }, Some(reason));
         let mut diverged = matches!(ending, Ending::Diverged(_));
@@ -116,7 +121,7 @@ impl Run<'_> {
             Ending::Interrupted => (State::Lost { cost }, Some("was interrupted".to_owned())),
             Ending::Diverged(reason) | Ending::Failed(reason) => failed(reason),
         };
-        Ok(Ran { state, energy, wall_s, cpu_s, reason, diverged })
+        Ok(Ran { state, energy, used_gpus: gpus_j > 0.0, wall_s, cpu_s, reason, diverged })
     }
 
     /// A value for each objective; NaN where it was not reported.
@@ -165,19 +170,75 @@ pub fn json(point: &Point) -> Json {
     point.values().map(|(name, of)| (name.to_owned(), value(of))).collect()
 }
 
-/// Joules of the process tree between two moments (all that is modelled, or its share of what was counted), seconds of
-/// wall time, and seconds of CPU time.
-fn used(start: &Moment, now: &Moment) -> (Energy, f64, f64) {
+/// What a trial used between two moments.
+pub(super) struct Used {
+    /// Joules of its process tree: all that is modelled, or its share of what was counted.
+    pub(super) energy: Energy,
+    /// Joules of the GPUs among them.
+    gpus_j: f64,
+    wall_s: f64,
+    cpu_s: f64,
+}
+
+/// What was used between two moments, where so many workers have the same GPUs.
+pub(super) fn used(start: &Moment, now: &Moment, sharing: u32) -> Used {
     let usage = now.mark.since(&start.mark);
     let mut division = Division::default();
     division.extend(Window::between(start, now));
-    let tree = Attribution::new(usage.energy, &division, None, 1).process_tree_j;
-    (tree.unwrap_or(usage.energy), usage.wall_s, usage.cpu_s)
+    let tree = Attribution::new(usage.energy, &division, None, 1).process_tree_j.unwrap_or(usage.energy);
+    let gpus_j = gpus_j(&usage);
+    Used {
+        energy: without(tree, gpus_j * (1.0 - 1.0 / f64::from(sharing.max(1)))),
+        gpus_j,
+        wall_s: usage.wall_s,
+        cpu_s: usage.cpu_s,
+    }
+}
+
+/// Joules of the GPUs.
+fn gpus_j(usage: &Usage) -> f64 {
+    let gpus = usage.domains.iter().filter(|domain| domain.is_counted && domain.part == Covers::Gpus);
+    gpus.map(|domain| domain.energy_j).sum()
+}
+
+/// What is left of `energy`, known as well as before.
+fn without(energy: Energy, part_j: f64) -> Energy {
+    let value = (energy.value - part_j).max(0.0);
+    let scale = if energy.value > 0.0 { value / energy.value } else { 1.0 };
+    Energy { value, low: energy.low * scale, high: energy.high * scale, ..energy }
 }
 
 #[cfg(test)]
 mod tests {
+    use joulewise_meter::{DomainUsage, Method};
+
     use super::*;
+
+    #[test]
+    fn workers_that_share_gpus_are_charged_with_their_part() {
+        let session = Session::builder().sysfs_root("/nowhere").open().unwrap();
+        let mut usage = session.mark().since(&session.mark());
+        let domain = |name: &str, energy_j, part, is_counted| DomainUsage {
+            name: name.to_owned(),
+            energy_j,
+            is_counted,
+            part,
+            method: Method::Measured,
+            busy_s: None,
+        };
+        usage.domains = vec![
+            domain("package-0", 50.0, Covers::Processor, true),
+            domain("gpu-0", 300.0, Covers::Gpus, true),
+            domain("gpu-1", 100.0, Covers::Gpus, true),
+            domain("gpu-1-memory", 60.0, Covers::Gpus, false),
+        ];
+        assert_eq!(gpus_j(&usage), 400.0);
+        let tree = Energy { value: 450.0, low: 405.0, high: 495.0, method: Method::Measured };
+        let quarter = without(tree, gpus_j(&usage) * 0.75);
+        assert_eq!((quarter.value, quarter.low, quarter.high), (150.0, 135.0, 165.0));
+        assert_eq!(without(tree, 0.0), tree);
+        assert_eq!(without(tree, 500.0).value, 0.0);
+    }
 
     #[test]
     fn choices_are_what_they_read_as() {

@@ -8,12 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use joulewise_meter::{Method, Session, Snapshot};
+use joulewise_meter::division::Moment;
+use joulewise_meter::{Covers, Mark, Method, Session};
 use joulewise_tune::storage::StorageError;
 use joulewise_tune::{Claim, Report, Sampler, SharedStudy, State, Stopper, Told, Trial, TrialId, Verdict};
 
+use super::caveats;
 use super::plan::Plan;
-use super::trial::{Ran, Run};
+use super::trial::{Ran, Run, used};
 use super::workshop::Workshop;
 use crate::hint::Hint as _;
 use crate::task::Supervision;
@@ -48,6 +50,10 @@ pub struct Worker<'a> {
     pub spans: Option<&'a Path>,
     /// When its time is over.
     pub until: Option<Instant>,
+    /// How many workers have the GPUs that it sees, itself included.
+    pub sharing: u32,
+    /// When the trial that it runs began.
+    pub began: &'a Mutex<Option<Moment>>,
 }
 
 /// Trials that fail, one after the other and before any has worked, until the study is given up. Those of which a
@@ -73,8 +79,16 @@ impl Worker<'_> {
         let (energy_j, cpu_s) = overhead.read(self.session);
         let of = |what: &str| format!("overhead_{what}/{}", self.name);
         let notes = [(of("j"), format!("{energy_j:.6}")), (of("cpu_s"), format!("{cpu_s:.6}"))];
-        lock(study).note(None, &notes.each_ref().map(|(key, value)| (key.as_str(), value.as_str())))?;
+        let mut study = lock(study);
+        study.note(None, &notes.each_ref().map(|(key, value)| (key.as_str(), value.as_str())))?;
+        caveats::keep(&mut study, &self.session.caveats())?;
         ended
+    }
+
+    /// Joules of the trial that it runs, so far.
+    pub fn running_j(&self) -> f64 {
+        let began = lock(self.began).clone();
+        began.map_or(0.0, |began| used(&began, &Moment::now(self.session), self.sharing).energy.value)
     }
 
     fn trials(
@@ -108,9 +122,15 @@ impl Worker<'_> {
                 thread::sleep(WAIT);
                 continue;
             };
-            let ran = self.evaluate(study, &claim, workshop, judge)?;
+            *lock(self.began) = Some(Moment::now(self.session));
+            let ran = self.evaluate(study, &claim, workshop, judge);
+            *lock(self.began) = None;
+            let ran = ran?;
             overhead.exclude(&ran);
             let is_lost = matches!(ran.state, State::Lost { .. });
+            if ran.used_gpus && self.sharing > 1 {
+                caveats::keep(&mut lock(study), &[caveats::shared_gpus(self.sharing)])?;
+            }
             tell(study, &claim, ran)?;
             let study = lock(study);
             each(&study, claim.id);
@@ -136,6 +156,7 @@ impl Worker<'_> {
             folder: &folder,
             objectives: &self.plan.objectives,
             session: self.session,
+            sharing: self.sharing,
         };
         let lease = Duration::from_secs_f64(lock(study).definition().lease_s / 3.0);
         let has_ended = AtomicBool::new(false);
@@ -233,34 +254,28 @@ fn hopeless(study: &Study) -> Result<()> {
 
 /// What a worker uses beside its trials.
 struct Overhead {
-    start: Snapshot,
-    trials_j: f64,
+    start: Mark,
     trials_cpu_s: f64,
 }
 
 impl Overhead {
     fn new(session: &Session) -> Self {
-        Self { start: session.reading(), trials_j: 0.0, trials_cpu_s: 0.0 }
+        Self { start: session.mark(), trials_cpu_s: 0.0 }
     }
 
     fn exclude(&mut self, ran: &Ran) {
-        self.trials_j += ran.energy.value;
         self.trials_cpu_s += ran.cpu_s;
     }
 
-    /// Joules and seconds of CPU time.
+    /// Joules and seconds of CPU time: of the processor's joules, which may be the whole machine's, the part of its CPU time.
     fn read(&self, session: &Session) -> (f64, f64) {
-        let now = session.reading();
-        let cpu_s = now.cpu_s - self.start.cpu_s;
-        let all_j = now.energy.value - self.start.energy.value;
-        let own_cpu_s = (cpu_s - self.trials_cpu_s).max(0.0);
-        // A counter sees the whole machine: the part of it is that of the CPU time.
-        let own_j = if session.has_counter() {
-            all_j * if cpu_s > 0.0 { own_cpu_s / cpu_s } else { 0.0 }
-        } else {
-            (all_j - self.trials_j).max(0.0)
-        };
-        (own_j, own_cpu_s)
+        let usage = session.mark().since(&self.start);
+        let processor =
+            usage.domains.iter().filter(|domain| domain.is_counted && domain.part == Covers::Processor);
+        let processor_j: f64 = processor.map(|domain| domain.energy_j).sum();
+        let own_cpu_s = (usage.cpu_s - self.trials_cpu_s).max(0.0);
+        let share = if usage.cpu_s > 0.0 { own_cpu_s / usage.cpu_s } else { 0.0 };
+        (processor_j * share, own_cpu_s)
     }
 }
 
@@ -294,6 +309,6 @@ impl Judge {
     }
 }
 
-fn lock(study: &Mutex<Study>) -> MutexGuard<'_, Study> {
-    study.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,6 +15,7 @@ use joulewise_tune::storage::{Sqlite, Storage, StorageErrorKind};
 
 use super::place::Place;
 use super::show;
+use super::worker::{self, By};
 use crate::interrupt;
 use crate::report;
 use crate::run::REPORT;
@@ -118,15 +119,18 @@ impl Run {
         drop(err);
         let cancel = interrupt::listen()?;
         let mut live = Live::new(&plan, &study);
-        let study = Mutex::new(study);
         let ended = if self.workers == 1 && self.gpus.len() <= 1 {
-            super::worker::work(&plan, 0, &folder, &study, cancel, &mut |study, _| live.show(study))
+            let (shown, shared) = (Mutex::new(live), Mutex::new(study));
+            let by = By { index: 0, sharing: 1, live: Some(&shown) };
+            let ended = worker::work(&plan, by, &folder, &shared, cancel);
+            live = shown.into_inner().unwrap_or_else(PoisonError::into_inner);
+            study = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+            ended
         } else {
-            self.together(&plan, &study, &mut live, cancel)
+            self.together(&plan, &mut study, &mut live, cancel)
         };
         live.finish();
         let ended = ended?;
-        let mut study = study.into_inner().unwrap_or_else(PoisonError::into_inner);
         study.refresh()?;
         self.finish(&plan, &study, &folder, ended)
     }
@@ -173,20 +177,22 @@ impl Run {
     fn together(
         &self,
         plan: &Plan,
-        study: &Mutex<Study>,
+        study: &mut Study,
         live: &mut Live<'_>,
         cancel: &AtomicBool,
     ) -> Result<Ended> {
-        let mut study = study.lock().unwrap_or_else(PoisonError::into_inner);
         let mut workers = Workers(Vec::new());
-        for index in 0..self.workers.max(self.gpus.len() as u32) {
-            let gpu = (!self.gpus.is_empty()).then(|| &self.gpus[index as usize % self.gpus.len()]);
-            workers.0.push(super::worker::spawn(&self.place, plan, index, gpu)?);
+        let all = self.workers.max(self.gpus.len() as u32);
+        let gpu_of = |index: u32| self.gpus.get(index as usize % self.gpus.len().max(1));
+        for index in 0..all {
+            let gpu = gpu_of(index);
+            let sharing = (0..all).filter(|other| gpu_of(*other) == gpu).count() as u32;
+            workers.0.push(worker::spawn(&self.place, plan, index, gpu, sharing)?);
         }
         let mut is_interrupted = false;
         loop {
             study.refresh()?;
-            live.show(&study);
+            live.show(study);
             let mut left = 0;
             for worker in &mut workers.0 {
                 left += usize::from(worker.try_wait().context("cannot wait for a worker")?.is_none());
@@ -201,7 +207,7 @@ impl Run {
             thread::sleep(LOOK);
         }
         study.refresh()?;
-        live.show(&study);
+        live.show(study);
         if is_interrupted {
             return Ok(Ended::Interrupted);
         }

@@ -11,8 +11,10 @@ use serde_json::json;
 
 use super::place::Named;
 use super::trials;
+use crate::commands::measure;
 use crate::exit;
 use crate::report::{self, quantity};
+use crate::tune::caveats;
 use crate::tune::cost::Cost;
 use crate::tune::live::{overhead, saved_j, values};
 use crate::tune::objective;
@@ -66,6 +68,7 @@ pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Resu
         "overhead_j": overhead_j,
         "overhead_cpu_s": overhead_cpu_s,
         (if cost == Cost::Joules { "saved_j" } else { "saved_s" }): saved_j(study.trials()),
+        "caveats": caveats::of(study),
         "trials": objects(study.trials().iter().collect()),
     });
     serde_json::to_writer_pretty(&mut *out, &told)?;
@@ -94,6 +97,9 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
     if overhead_cpu_s > 0.0 {
         let (joules, seconds) = (quantity::joules(overhead_j), quantity::seconds(overhead_cpu_s));
         writeln!(out, "the search itself used {joules} and {seconds} of CPU time")?;
+    }
+    for line in measure::caveats::lines(&caveats::of(study)) {
+        writeln!(out, "{line}")?;
     }
     let Some(best) = study.best() else {
         return writeln!(out, "no trial has a value yet");

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use joulewise_meter::{Session, SpanListener, process};
-use joulewise_tune::TrialId;
 
 use super::place::{Named, Place};
 use crate::exit;
 use crate::interrupt;
 use crate::task::listen;
+use crate::tune::live::Live;
 use crate::tune::plan::Plan;
 use crate::tune::worker::{self, Ended, Study};
 
@@ -28,6 +30,9 @@ pub(super) struct Worker {
     /// The limits of the search, as JSON
     #[arg(long, hide = true)]
     limits: Option<String>,
+    /// How many workers have the GPUs that it sees, itself included
+    #[arg(long, default_value_t = 1, hide = true)]
+    sharing: u32,
     /// The process that it works for, and ends with
     #[arg(long, hide = true)]
     parent: Option<i32>,
@@ -45,42 +50,85 @@ impl Worker {
         if let Some(parent) = self.parent {
             process::end_with(parent);
         }
-        let ended = work(&plan, self.index, &folder, &Mutex::new(study), cancel, &mut |_, _| {})?;
+        let by = By { index: self.index, sharing: self.sharing, live: None };
+        let ended = work(&plan, by, &folder, &Mutex::new(study), cancel)?;
         Ok(ExitCode::from(if ended == Ended::Interrupted { exit::INTERRUPTED } else { exit::OK }))
     }
 }
 
+/// Who works.
+#[derive(Clone, Copy)]
+pub(super) struct By<'a, 'p> {
+    /// Its number among the workers of a command.
+    pub(super) index: u32,
+    /// How many workers have the GPUs that it sees, itself included.
+    pub(super) sharing: u32,
+    /// Where it shows what it does.
+    pub(super) live: Option<&'a Mutex<Live<'p>>>,
+}
+
+/// How often it shows where the search stands.
+const TICK: Duration = Duration::from_secs(1);
+
 /// Runs trials in this process until the search is over.
 pub(super) fn work(
     plan: &Plan,
-    index: u32,
+    by: By<'_, '_>,
     folder: &Path,
     study: &Mutex<Study>,
     cancel: &AtomicBool,
-    each: &mut dyn FnMut(&Study, TrialId),
 ) -> Result<Ended> {
     let session = Session::builder().open()?;
     let spans = listen(&session);
     let folder = std::path::absolute(folder.join("trials"))?;
     let worker = worker::Worker {
-        name: &format!("{}-{index}", std::process::id()),
+        name: &format!("{}-{}", std::process::id(), by.index),
         plan,
         trials: &folder,
         session: &session,
         cancel,
         spans: spans.as_ref().map(SpanListener::path),
         until: plan.limits.wall_s.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds)),
+        sharing: by.sharing,
+        began: &Mutex::new(None),
     };
-    worker.run(study, plan.stopper.as_ref().map(|stopper| stopper.build(plan)).transpose()?, each)
+    let stopper = plan.stopper.as_ref().map(|stopper| stopper.build(plan)).transpose()?;
+    let Some(live) = by.live else { return worker.run(study, stopper, &mut |_, _| {}) };
+    let (working, has_ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        if lock(live).is_seen() {
+            let worker = &worker;
+            scope.spawn(move || {
+                while has_ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    let running_j = worker.running_j();
+                    let study = lock(study);
+                    lock(live).tick(&study, running_j);
+                }
+            });
+        }
+        let ended = worker.run(study, stopper, &mut |study, _| lock(live).show(study));
+        drop(working);
+        ended
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts a worker in a process of its own. It is not in the group of the terminal: who interrupts it is this process.
-pub(super) fn spawn(place: &Place, plan: &Plan, index: u32, gpu: Option<&String>) -> Result<Child> {
+pub(super) fn spawn(
+    place: &Place,
+    plan: &Plan,
+    index: u32,
+    gpu: Option<&String>,
+    sharing: u32,
+) -> Result<Child> {
     use std::os::unix::process::CommandExt as _;
 
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(program);
-    command.args(["tune", "worker", "--index", &index.to_string()]);
+    command.args(["tune", "worker", "--index", &index.to_string(), "--sharing", &sharing.to_string()]);
     command.args(["--parent", &std::process::id().to_string()]);
     command.arg("--limits").arg(serde_json::to_string(&plan.limits)?);
     command.arg("--out").arg(&place.out).arg("--db").arg(place.database());

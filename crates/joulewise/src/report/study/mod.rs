@@ -11,9 +11,11 @@ use std::fmt::{self, Write as _};
 
 use joulewise_tune::{Domain, State, Trial, TrialId, export};
 
+use super::machine;
 use super::page::{close, open};
 use super::quantity;
 use super::svg::Escaped;
+use crate::tune::caveats;
 use crate::tune::cost::Cost;
 use crate::tune::live::{overhead, saved_j, short, values};
 use crate::tune::objective;
@@ -94,7 +96,9 @@ fn headline(out: &mut String, plan: &Plan, study: &Study) -> fmt::Result {
             Escaped(&note)
         )?;
     }
-    out.push_str("</dl>\n</section>\n");
+    out.push_str("</dl>\n");
+    machine::caveats(out, &caveats::of(study))?;
+    out.push_str("</section>\n");
     Ok(())
 }
 
