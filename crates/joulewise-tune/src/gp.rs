@@ -6,6 +6,7 @@ pub(crate) mod acquisition;
 pub(crate) mod cholesky;
 pub(crate) mod encoding;
 pub(crate) mod fit;
+pub(crate) mod kernel;
 pub(crate) mod lbfgs;
 pub(crate) mod matern;
 pub(crate) mod normal;

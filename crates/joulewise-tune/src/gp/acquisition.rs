@@ -172,8 +172,15 @@ mod tests {
     fn process(values: impl Fn(f64, f64) -> f64) -> Process {
         let rows: Vec<[f64; 2]> =
             (0..9).map(|i| [0.754_877, 0.569_840].map(|a: f64| (0.5 + a * f64::from(i)).fract())).collect();
-        let mut process =
-            Process::new(Hyperparameters { log_scales: vec![-0.7, -0.3], log_noise: -7.0 }, &[0, 1]);
+        let mut process = Process::new(
+            Hyperparameters {
+                log_scales: vec![-0.7, -0.3],
+                log_noise: -7.0,
+                main_odds: 0.2,
+                log_narrowing: 0.5,
+            },
+            &[0, 1],
+        );
         let y: Vec<f64> = rows.iter().map(|x| values(x[0], x[1])).collect();
         process.see(&rows.iter().map(|row| &row[..]).collect::<Vec<_>>(), &y);
         process

@@ -59,20 +59,31 @@ impl Columns {
 /// Turns squared distances into correlations.
 pub(crate) fn correlations(squares: &mut [f64]) {
     for square in squares {
-        let s = (5.0 * *square).sqrt();
-        *square = (1.0 + s + s * s / 3.0) * exp(-s);
+        *square = correlation((5.0 * *square).sqrt());
     }
 }
 
 /// Correlations at squared distances, and their derivatives with respect to these.
 pub(crate) fn with_slopes(squares: &mut [f64]) -> Vec<f64> {
-    let slope = |square: &mut f64| {
-        let s = (5.0 * *square).sqrt();
-        let decay = exp(-s);
-        *square = (1.0 + s + s * s / 3.0) * decay;
-        -5.0 / 6.0 * (1.0 + s) * decay
+    let both = |square: &mut f64| {
+        let (value, slope) = with_slope((5.0 * *square).sqrt());
+        *square = value;
+        slope
     };
-    squares.iter_mut().map(slope).collect()
+    squares.iter_mut().map(both).collect()
+}
+
+/// At √5 times a distance.
+#[inline]
+pub(crate) fn correlation(s: f64) -> f64 {
+    (1.0 + s + s * s / 3.0) * exp(-s)
+}
+
+/// The same, and its derivative with respect to the squared distance.
+#[inline]
+pub(crate) fn with_slope(s: f64) -> (f64, f64) {
+    let decay = exp(-s);
+    ((1.0 + s + s * s / 3.0) * decay, -5.0 / 6.0 * (1.0 + s) * decay)
 }
 
 /// exp(x) for x ≤ 0: loops over it fill the lanes of the processor, and no library decides about the last bit.

@@ -2,7 +2,8 @@
 
 use super::cholesky::{Factor, dot};
 use super::fit::Hyperparameters;
-use super::matern::{Columns, correlations, with_slopes};
+use super::kernel::Kernel;
+use super::matern::Columns;
 
 /// Variances are at least this: rounding leaves no less of what is known exactly.
 const LEAST_VARIANCE: f64 = 1e-12;
@@ -11,7 +12,7 @@ const LEAST_VARIANCE: f64 = 1e-12;
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     hyperparameters: Hyperparameters,
-    weights: Vec<f64>,
+    kernel: Kernel,
     points: Columns,
     factor: Factor,
     mean: f64,
@@ -37,7 +38,7 @@ impl Process {
     /// One that has seen nothing yet.
     pub(crate) fn new(hyperparameters: Hyperparameters, groups: &[usize]) -> Self {
         Self {
-            weights: hyperparameters.weights(groups),
+            kernel: hyperparameters.kernel(groups),
             points: Columns::new(groups.len(), []),
             factor: Factor::default(),
             mean: 0.0,
@@ -74,8 +75,7 @@ impl Process {
     fn add(&mut self, point: &[f64]) {
         let n = self.points.len();
         self.points.push(point);
-        let mut row = self.points.distances(point, &self.weights, n + 1);
-        correlations(&mut row);
+        let row = self.kernel.row(&self.points, point, n + 1);
         // The noise is well above what rounding does to the kernel; should it ever not be, more of it is.
         let mut noise = self.hyperparameters.noise();
         loop {
@@ -106,9 +106,7 @@ impl Process {
         for four in points.chunks(4) {
             let rows: [Vec<f64>; 4] = std::array::from_fn(|i| {
                 let point = &four[i.min(four.len() - 1)];
-                let mut row = self.points.distances(point, &self.weights, self.points.len());
-                correlations(&mut row);
-                row
+                self.kernel.row(&self.points, point, self.points.len())
             });
             let explained = self.factor.half_solve_four([&rows[0], &rows[1], &rows[2], &rows[3]]);
             for (row, explained) in rows.iter().zip(explained).take(four.len()) {
@@ -120,23 +118,25 @@ impl Process {
 
     /// The belief at `point` and how it changes around.
     pub(crate) fn slopes(&self, point: &[f64]) -> Slopes {
-        let mut row = self.points.distances(point, &self.weights, self.points.len());
-        let by_square = with_slopes(&mut row);
-        let half = self.factor.half_solve(&row);
+        let row = self.kernel.row_with_slopes(&self.points, point, self.points.len());
+        let half = self.factor.half_solve(&row.values);
         let beta = self.factor.half_solve_transposed(&half);
-        let belief = self.belief(&row, dot(&half, &half));
-        let pulls = |strength: &[f64]| -> Vec<f64> {
-            strength.iter().zip(&by_square).map(|(strength, slope)| strength * slope).collect()
+        let belief = self.belief(&row.values, dot(&half, &half));
+        let pulls = |strength: &[f64]| -> Vec<(f64, Vec<f64>)> {
+            let pulls = row.by_square.iter().map(|slopes| -> Vec<f64> {
+                strength.iter().zip(slopes).map(|(strength, slope)| strength * slope).collect()
+            });
+            pulls.map(|pulls| (pulls.iter().sum::<f64>(), pulls)).collect()
         };
         let (of_mean, of_variance) = (pulls(&self.alpha), pulls(&beta));
-        let sums = (of_mean.iter().sum::<f64>(), of_variance.iter().sum::<f64>());
         let (mut mean, mut deviation) = (Vec::new(), Vec::new());
-        for (f, (&x, &weight)) in point.iter().zip(&self.weights).enumerate() {
-            let column = self.points.column(f);
+        for (f, &x) in point.iter().enumerate() {
+            let (column, weight) = (self.points.column(f), self.kernel.weights[f]);
+            let of = self.kernel.groups[f].min(row.by_square.len() - 1);
             // d r² / d x = 2 w (x − column).
-            let change = |pulls: &[f64], sum: f64| 2.0 * weight * (x * sum - dot(pulls, column));
-            mean.push(change(&of_mean, sums.0));
-            deviation.push(-change(&of_variance, sums.1) / belief.deviation);
+            let change = |(sum, pulls): &(f64, Vec<f64>)| 2.0 * weight * (x * sum - dot(pulls, column));
+            mean.push(change(&of_mean[of]));
+            deviation.push(-change(&of_variance[of]) / belief.deviation);
         }
         Slopes { belief, mean, deviation }
     }
@@ -157,7 +157,12 @@ mod tests {
         let rows: Vec<[f64; 2]> =
             (0..n).map(|i| [0.754_877, 0.569_840].map(|a: f64| (0.5 + a * i as f64).fract())).collect();
         let y: Vec<f64> = rows.iter().map(|x| (5.0 * x[0]).sin() - x[1]).collect();
-        let at = Hyperparameters { log_scales: vec![-0.7, 0.2], log_noise: (1e-5f64).ln() };
+        let at = Hyperparameters {
+            log_scales: vec![-0.7, 0.2],
+            log_noise: (1e-5f64).ln(),
+            main_odds: -0.5,
+            log_narrowing: 0.4,
+        };
         let mut process = Process::new(at, &[0, 1]);
         process.see(&rows.iter().map(|row| &row[..]).collect::<Vec<_>>(), &y);
         (process, rows, y)
@@ -211,7 +216,12 @@ mod tests {
 
     #[test]
     fn equal_points_without_noise_are_no_end() {
-        let at = Hyperparameters { log_scales: vec![0.0], log_noise: (1e-18f64).ln() };
+        let at = Hyperparameters {
+            log_scales: vec![0.0],
+            log_noise: (1e-18f64).ln(),
+            main_odds: f64::NEG_INFINITY,
+            log_narrowing: 0.0,
+        };
         let mut process = Process::new(at, &[0]);
         process.see(&[&[0.5], &[0.5], &[0.5]], &[1.0, 1.0, 1.0]);
         assert!(process.beliefs(&[vec![0.5]])[0].mean.is_finite());

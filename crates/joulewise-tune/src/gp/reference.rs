@@ -42,10 +42,12 @@ fn beliefs_are_those_of_scikit_learn() {
     let hyperparameters = Hyperparameters {
         log_scales: list(&matern["scales"]).iter().map(|scale| scale.ln()).collect(),
         log_noise: matern["noise"].as_f64().unwrap().ln(),
+        main_odds: f64::NEG_INFINITY,
+        log_narrowing: 0.0,
     };
     let rows: Vec<&[f64]> = points.iter().map(|row| &row[..]).collect();
     let columns = super::matern::Columns::new(3, rows.iter().copied());
-    let posterior = super::fit::log_posterior(&hyperparameters, &[0, 1, 2], &columns, &y, &mut [0.0; 4]);
+    let posterior = super::fit::log_posterior(&hyperparameters, &[0, 1, 2], &columns, &y, &mut [0.0; 6]);
     let priors = 4.0 * 0.5 * std::f64::consts::TAU.ln() + 3.0 * 0.5 * 3f64.ln() + 2f64.ln();
     let expected =
         matern["log_likelihood"].as_f64().unwrap() + matern["log_prior"].as_f64().unwrap() + priors;
@@ -57,6 +59,29 @@ fn beliefs_are_those_of_scikit_learn() {
     for (belief, (mean, deviation)) in process.beliefs(&lists(&matern["at"])).iter().zip(expected) {
         assert!(
             near(belief.mean, mean, 1e-8) && near(belief.deviation, deviation, 1e-8),
+            "{belief:?} {mean}"
+        );
+    }
+}
+
+#[test]
+fn main_effects_are_those_of_scikit_learn() {
+    let (matern, effects) = (&reference()["matern"], &reference()["main_effects"]);
+    let points = lists(&matern["points"]);
+    let rows: Vec<&[f64]> = points.iter().map(|row| &row[..]).collect();
+    let share = effects["share"].as_f64().unwrap();
+    let hyperparameters = Hyperparameters {
+        log_scales: list(&matern["scales"]).iter().map(|scale| scale.ln()).collect(),
+        log_noise: matern["noise"].as_f64().unwrap().ln(),
+        main_odds: (share / (1.0 - share)).ln(),
+        log_narrowing: effects["narrowing"].as_f64().unwrap().ln(),
+    };
+    let mut process = Process::new(hyperparameters, &[0, 1, 2]);
+    process.see(&rows, &list(&matern["values"]));
+    let expected = list(&effects["mean"]).into_iter().zip(list(&effects["deviation"]));
+    for (belief, (mean, deviation)) in process.beliefs(&lists(&matern["at"])).iter().zip(expected) {
+        assert!(
+            near(belief.mean, mean, 1e-7) && near(belief.deviation, deviation, 1e-7),
             "{belief:?} {mean}"
         );
     }

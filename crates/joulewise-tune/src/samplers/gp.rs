@@ -40,7 +40,9 @@ const STOPPING: u64 = 2;
 /// Looks where a Gaussian process expects the most: the sampler for up to some hundred trials that are dear.
 ///
 /// The process has a Matérn kernel of smoothness 5/2 with a length scale for each parameter, whose prior grows with
-/// the number of parameters (Hvarfner et al. 2024), and learns how noisy values are. With one objective it looks
+/// the number of parameters (Hvarfner et al. 2024), and learns how noisy values are. A part of it, whose share is learned
+/// too, is a sum of functions of one parameter each (Duvenaud et al. 2011): where a parameter does the same whatever the
+/// others are, every trial tells of it. With one objective it looks
 /// where the logarithm of the expected improvement is greatest (Ament et al. 2023); with two, where the volume that
 /// is expected to be added to their front is, which is computed exactly; with more, each trial weighs them in its
 /// own way (Knowles 2006). Bounds and failures multiply it by the probability that they are kept and do not happen.

@@ -58,6 +58,21 @@ fn a_bowl_is_found_in_few_trials() {
     }
 }
 
+/// A sum of functions of one parameter each, that have two valleys each: 32 valleys, of which one is the best.
+#[test]
+fn what_each_parameter_does_by_itself_is_learned() {
+    let objectives = Objectives::single(Direction::Min);
+    let space = (0..5).try_fold(Space::new(), |space, d| space.float(&format!("x{d}"), -5.0, 5.0)).unwrap();
+    let wells = |point: &Point| {
+        let well = |x: f64| 0.5 * (x.powi(4) - 16.0 * x * x + 5.0 * x) + 39.166_165_703_771_41;
+        Outcome::of((0..5).map(|d| well(point.float(&format!("x{d}")).unwrap())).sum(), 1.0)
+    };
+    let study = search(space, &objectives, Gp::new(&objectives), 70, wells);
+    // The second best valley is 14 above.
+    let best = study.best().unwrap().value().unwrap();
+    assert!(best < 2.0, "{best}");
+}
+
 #[test]
 fn bounds_are_learned_and_failures_avoided() {
     let objectives = objectives(&[Goal::Min, Goal::AtMost(0.0)]);
