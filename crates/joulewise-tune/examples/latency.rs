@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::time::Instant;
 
-use joulewise_tune::samplers::{Gp, Random, Sobol, Tpe};
+use joulewise_tune::samplers::{CmaEs, Gp, Random, Sobol, Tpe};
 use joulewise_tune::{Direction, Objectives, Outcome, Point, Sampler, Space, Study};
 
 /// Suggestions that are timed, after some that warm up.
@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let chosen: Box<dyn Sampler> = match sampler.as_str() {
         "gp" => Box::new(Gp::new(&objectives)),
         "tpe" => Box::new(Tpe::new(&objectives)),
+        "cma-es" => Box::new(CmaEs::new(&objectives)),
         "sobol" => Box::new(Sobol),
         "random" => Box::new(Random),
         other => return Err(format!("there is no sampler `{other}`").into()),

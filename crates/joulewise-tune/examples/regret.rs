@@ -9,12 +9,12 @@ use std::error::Error;
 use std::io::Write as _;
 use std::time::Instant;
 
-use joulewise_tune::samplers::{Gp, LinearRandom, Random, Sobol, Tpe};
+use joulewise_tune::samplers::{CmaEs, Gp, LinearRandom, NsgaIi, Random, Sobol, Tpe};
 use joulewise_tune::{
     Domain, Goal, Objective, Objectives, ObjectivesError, Outcome, Point, Sampler, Space, SpaceError, Study,
 };
 
-const SAMPLERS: [&str; 5] = ["random", "linear-random", "sobol", "tpe", "gp"];
+const SAMPLERS: [&str; 7] = ["random", "linear-random", "sobol", "tpe", "gp", "cma-es", "nsga-ii"];
 
 /// A function to be minimised.
 struct Problem {
@@ -121,6 +121,8 @@ fn make(sampler: &str, objectives: &Objectives) -> Box<dyn Sampler> {
         "sobol" => Box::new(Sobol),
         "tpe" => Box::new(Tpe::new(objectives)),
         "gp" => Box::new(Gp::new(objectives)),
+        "cma-es" => Box::new(CmaEs::new(objectives)),
+        "nsga-ii" => Box::new(NsgaIi::new(objectives)),
         _ => Box::new(Random),
     }
 }
@@ -154,6 +156,8 @@ fn problems() -> Result<Vec<Problem>, SpaceError> {
         Problem { name: "hartmann6", space: cube("x", 6, 0.0, 1.0)?, function: Loss(hartmann) },
         Problem { name: "levy8", space: cube("x", 8, -10.0, 10.0)?, function: Loss(levy) },
         Problem { name: "rosenbrock5", space: cube("x", 5, -5.0, 10.0)?, function: Loss(rosenbrock) },
+        Problem { name: "sphere10", space: cube("x", 10, -5.0, 10.0)?, function: Loss(sphere) },
+        Problem { name: "rastrigin5", space: cube("x", 5, -3.0, 7.0)?, function: Loss(rastrigin) },
         Problem { name: "ackley5", space: cube("x", 5, -32.768, 32.768)?, function: Loss(ackley) },
         Problem { name: "ackley10", space: cube("x", 10, -32.768, 32.768)?, function: Loss(ackley) },
         Problem { name: "griewank6", space: cube("x", 6, -60.0, 60.0)?, function: Loss(griewank) },
@@ -231,6 +235,14 @@ fn levy(point: &Point) -> f64 {
 fn rosenbrock(point: &Point) -> f64 {
     let x = numbers(point);
     x.windows(2).map(|x| 100.0 * (x[1] - x[0] * x[0]).powi(2) + (1.0 - x[0]).powi(2)).sum()
+}
+
+fn sphere(point: &Point) -> f64 {
+    numbers(point).iter().map(|x| x * x).sum()
+}
+
+fn rastrigin(point: &Point) -> f64 {
+    numbers(point).iter().map(|x| x * x - 10.0 * (std::f64::consts::TAU * x).cos() + 10.0).sum()
 }
 
 fn ackley(point: &Point) -> f64 {

@@ -138,6 +138,39 @@ impl Domain {
         })
     }
 
+    /// The number of a value of a countable domain, from 0.
+    pub(crate) fn index(&self, value: &Value) -> Option<u64> {
+        self.cardinality()?;
+        match (self, value) {
+            (&Self::Float { low, step, .. }, &Value::Float(x)) => {
+                Some(step.map_or(0, |step| ((x - low) / step).round() as u64))
+            }
+            (&Self::Int { low, step, .. }, &Value::Int(x)) => Some(x.abs_diff(low) / step.max(1)),
+            (Self::Choice(options), Value::Choice(x)) => {
+                Some(options.iter().position(|option| option == x)? as u64)
+            }
+            _ => Some(0),
+        }
+    }
+
+    /// Where on the unit interval value number `index` begins, which is not the first one; `None` where values are not
+    /// countable.
+    pub(crate) fn border(&self, index: u64) -> Option<f64> {
+        let count = self.cardinality()?;
+        let before = index as f64 - 0.5;
+        Some(match *self {
+            Self::Float { low, high, log: true, step: Some(step) } => {
+                ((low + before * step) / low).ln() / (high / low).ln()
+            }
+            Self::Int { low, high, log: true, step } => {
+                let step = step.max(1);
+                let (start, end) = whole_ends(low, high, step);
+                ((low as f64 + before * step as f64) / start).ln() / (end / start).ln()
+            }
+            _ => index as f64 / count as f64,
+        })
+    }
+
     /// The value at `unit` of the way from the least to the greatest, in the logarithm where it is logarithmic.
     pub fn at(&self, unit: f64) -> Value {
         let unit = unit.clamp(0.0, 1.0);
@@ -353,6 +386,15 @@ mod tests {
             match (&value, &back) {
                 (Value::Float(a), Value::Float(b)) => prop_assert!((a - b).abs() <= 1e-9 * a.abs().max(1.0)),
                 _ => prop_assert_eq!(&value, &back),
+            }
+            if let Some(index) = domain.index(&value).filter(|index| *index > 0) {
+                let border = domain.border(index).unwrap();
+                let sides = [-1e-9, 1e-9].map(|by| domain.index(&domain.at(border + by)).unwrap());
+                // Where values are finer than that, the border is still between its neighbours.
+                prop_assert!(sides[0] < index.max(1) + 1 && sides[1] + 1 > index, "{sides:?} for {index}");
+                if domain.cardinality() < Some(1_000_000) && border < 1.0 - 1e-9 {
+                    prop_assert_eq!(sides, [index - 1, index]);
+                }
             }
             if domain.cardinality().is_none() {
                 prop_assert!((there - unit).abs() < 1e-6, "{there} for {unit}");

@@ -51,6 +51,28 @@ pub(crate) fn spread(points: &[Vec<f64>], front: &[usize]) -> Vec<usize> {
     order
 }
 
+/// How much room each point of `front` has: the sum over the coordinates of how far its neighbours are from each other, as
+/// parts of the extent of the front; infinite at its ends (the crowding distance of Deb et al. 2002). A coordinate that all
+/// have in common does not count.
+pub(crate) fn room(points: &[Vec<f64>], front: &[usize]) -> Vec<f64> {
+    let mut room = vec![0.0; front.len()];
+    let extent = extent(points, front);
+    for (d, (low, high)) in extent.into_iter().enumerate().filter(|(_, (low, high))| high > low) {
+        let at = |place: &usize| points[front[*place]][d];
+        let mut order: Vec<usize> = (0..front.len()).collect();
+        order.sort_by(|a, b| (at(a) + 0.0).total_cmp(&(at(b) + 0.0)));
+        for (place, &this) in order.iter().enumerate() {
+            let [before, after] = [place.checked_sub(1), place.checked_add(1)]
+                .map(|place| place.and_then(|place| order.get(place)));
+            room[this] += match (before, after) {
+                (Some(before), Some(after)) => (at(after) - at(before)) / (high - low),
+                _ => f64::INFINITY,
+            };
+        }
+    }
+    room
+}
+
 /// The least and the greatest finite value of each coordinate.
 pub(crate) fn extent(points: &[Vec<f64>], of: &[usize]) -> Vec<(f64, f64)> {
     let width = of.first().map_or(0, |&index| points[index].len());

@@ -36,6 +36,7 @@ mod number;
 mod objective;
 mod point;
 mod random;
+mod rank;
 mod sampler;
 pub mod samplers;
 mod shared_study;

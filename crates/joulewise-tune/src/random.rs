@@ -36,6 +36,15 @@ impl Stream {
         stream
     }
 
+    /// The numbers of another trial of the study.
+    #[must_use]
+    pub fn sibling(&self, number: u64) -> Self {
+        let mut stream = self.clone();
+        stream.0.set_stream(number);
+        stream.0.set_word_pos(0);
+        stream
+    }
+
     /// The number of the trial.
     pub fn number(&self) -> u64 {
         self.0.get_stream()
@@ -44,6 +53,12 @@ impl Stream {
     /// Uniform in `[0, 1)` with 53 bits.
     pub fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// From the standard normal distribution (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
     /// Uniform in `0..n`; 0 when `n` is 0.
@@ -70,6 +85,9 @@ mod tests {
         assert_ne!(draw(Stream::new(1, 7).common(0)), draw(Stream::new(2, 7).common(0)));
         assert_ne!(draw(Stream::new(1, 7).common(0)), draw(Stream::new(1, 7).common(1)));
         assert_eq!(Stream::new(1, 7).branch(0).number(), 7);
+        let mut used = Stream::new(1, 7);
+        used.unit();
+        assert_eq!(draw(used.sibling(8)), draw(Stream::new(1, 8)));
     }
 
     #[test]

@@ -172,6 +172,11 @@ impl Space {
         self.parameters.values().any(|parameter| parameter.when.is_some())
     }
 
+    /// Whether parameter `name` is active only under a condition.
+    pub fn has_condition(&self, name: &str) -> bool {
+        self.parameters.get(name).is_some_and(|parameter| parameter.when.is_some())
+    }
+
     /// How many points it has, constraints and conditions aside; `None` where that is not countable.
     pub fn cardinality(&self) -> Option<u64> {
         self.parameters()

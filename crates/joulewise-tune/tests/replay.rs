@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use joulewise_tune::samplers::{Gp, Grid, Random, Sobol, Tpe};
+use joulewise_tune::samplers::{CmaEs, Gp, Grid, NsgaIi, Random, Sobol, Tpe};
 use joulewise_tune::storage::{Definition, Sqlite, Storage};
 use joulewise_tune::{
     Direction, Limits, Objectives, Outcome, Point, Sampler, SharedStudy, Space, State, Told, Trial, TrialId,
@@ -21,6 +21,8 @@ fn samplers() -> Vec<(&'static str, u64, Make)> {
         ("sobol", TRIALS, || Box::new(Sobol)),
         ("tpe", TRIALS, || Box::new(Tpe::new(&Objectives::single(Direction::Min)))),
         ("gp", FEWER, || Box::new(Gp::new(&Objectives::single(Direction::Min)).cost_aware(Some(300.0)))),
+        ("cma-es", TRIALS, || Box::new(CmaEs::new(&Objectives::single(Direction::Min)))),
+        ("nsga-ii", TRIALS, || Box::new(NsgaIi::new(&Objectives::single(Direction::Min)).population(20))),
         ("grid", TRIALS, || Box::new(Grid::new(5).shuffled())),
     ]
 }

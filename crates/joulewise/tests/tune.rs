@@ -444,6 +444,53 @@ fn damaged(text: &str, mut seed: u64) -> String {
     characters[..from].iter().chain(&instead.chars().collect::<Vec<_>>()).chain(&characters[to..]).collect()
 }
 
+/// Two numbers, of which one is whole.
+const NUMBERS: &str = r#"
+command = "sh train.sh plain {digit} --lr={lr}"
+objectives = ["max accuracy"]
+trials = 40
+
+[parameters]
+digit = { low = 0, high = 9 }
+lr = { low = 1e-4, high = 0.1, log = true }
+"#;
+
+#[test]
+fn generations_are_searched_and_derived_again() {
+    let folder = folder(&format!("sampler = {{ name = \"cma-es\", population = 5 }}{NUMBERS}"));
+    let study = json(&tune(folder.path(), &["run", "s.toml", "--workers", "2", "--json"]));
+    assert_eq!(study["plan"]["sampler"]["population"], 5);
+    assert_eq!(study["best"]["parameters"]["digit"], 9, "{}", study["best"]);
+    let replayed = tune(folder.path(), &["replay"]);
+    assert_eq!(text(&replayed.stdout), "40 of 40 suggestions are derived again, bit for bit\n");
+
+    // Two objectives, choices and conditions.
+    let several =
+        STUDY.replace("trials = 6", "trials = 16\nsampler = { name = \"nsga-ii\", population = 4 }");
+    let several = self::folder(&several);
+    let study = json(&tune(several.path(), &["run", "s.toml", "--workers", "2", "--json"]));
+    assert_eq!(study["trials"].as_array().unwrap().len(), 16);
+    let replayed = tune(several.path(), &["replay"]);
+    assert_eq!(text(&replayed.stdout), "16 of 16 suggestions are derived again, bit for bit\n");
+}
+
+#[test]
+fn a_sampler_that_does_not_suit_is_refused_with_one_that_does() {
+    let said = refused(STUDY, &["--sampler", "cma-es"]);
+    assert!(said.contains("`cma-es` is for one objective, and the study has 2"), "{said}");
+    assert!(said.contains("hint: write sampler = \"nsga-ii\", or make bounds"), "{said}");
+    let one = STUDY.replace(", \"min energy_j\"", ", \"energy_j <= 10\"");
+    let said = refused(&one, &["--sampler", "cma-es"]);
+    assert!(said.contains("`cma-es` is for numbers, and `extra` is a choice"), "{said}");
+    let conditional = NUMBERS.replace("high = 9", "high = 9, when = \"lr < 0.01\"");
+    let said = refused(&conditional, &["--sampler", "cma-es"]);
+    assert!(said.contains("`cma-es` knows no conditions, and `digit` has one"), "{said}");
+    let said = refused(&format!("sampler = {{ name = \"tpe\", population = 9 }}{NUMBERS}"), &[]);
+    assert!(said.contains("only `cma-es` and `nsga-ii` have a `population`"), "{said}");
+    let said = refused(&format!("sampler = {{ name = \"cma-es\", population = 3 }}{NUMBERS}"), &[]);
+    assert!(said.contains("a `population` of less than 4 trials teaches nothing"), "{said}");
+}
+
 #[test]
 fn damaged_files_are_refused_or_read() {
     let sweep = "program: t.py\nmethod: bayes\nmetric: {name: a, goal: maximize}\nrun_cap: 9\nparameters:\n  \

@@ -105,3 +105,19 @@ pub(crate) fn inverse_log_gain(log: f64) -> f64 {
     }
     x
 }
+
+/// Below which the share `p` of it lies, which is above 0 and at most a half.
+pub(crate) fn quantile(p: f64) -> f64 {
+    let log = p.ln();
+    // Newton's method again, from the left.
+    let mut x = -(-2.0 * log).sqrt();
+    for _ in 0..50 {
+        let at = log_below(x);
+        let step = (log - at) / (log_density(x) - at).exp();
+        x += step;
+        if step.abs() <= 1e-13 * x.abs().max(1.0) {
+            break;
+        }
+    }
+    x
+}

@@ -44,7 +44,7 @@ impl Sampler for Sobol {
 }
 
 /// Coordinate number `dimension` of point number `index`, in `[0, 1)`.
-fn coordinate(index: u64, dimension: u32, scramble: u32, stream: &mut Stream) -> f64 {
+pub(crate) fn coordinate(index: u64, dimension: u32, scramble: u32, stream: &mut Stream) -> f64 {
     let (block, index) = ((index >> INDEX_BITS) as u32, index as u32 & ((1 << INDEX_BITS) - 1));
     // Dimensions beyond those of the direction numbers start over under another scrambling.
     let (round, axis) = (dimension / sobol_burley::NUM_DIMENSIONS, dimension % sobol_burley::NUM_DIMENSIONS);

@@ -221,6 +221,7 @@ impl Plan {
             return Err(anyhow!("the target is not a number"))
                 .hint("write the value of the first objective at which the search ends");
         }
+        self.sampler.check(&self)?;
         self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
         let limits = &mut self.limits;
         if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {

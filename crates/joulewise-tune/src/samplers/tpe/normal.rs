@@ -1,6 +1,6 @@
 //! The normal distribution.
 
-use std::f64::consts::{SQRT_2, TAU};
+use std::f64::consts::SQRT_2;
 
 use crate::random::Stream;
 
@@ -16,16 +16,10 @@ pub(crate) fn below(x: f64) -> f64 {
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// A draw from it (Box and Muller 1958).
-pub(crate) fn draw(stream: &mut Stream) -> f64 {
-    let radius = (-2.0 * (1.0 - stream.unit()).ln()).sqrt();
-    radius * (TAU * stream.unit()).cos()
-}
-
 /// A draw from the part on the unit interval of the one with mean `centre`, which lies there, and deviation `sigma`.
 pub(crate) fn draw_on_unit(centre: f64, sigma: f64, stream: &mut Stream) -> f64 {
     // At worst a third of the draws lies there.
-    let mut draws = (0..100).map(|_| centre + sigma * draw(stream));
+    let mut draws = (0..100).map(|_| centre + sigma * stream.normal());
     draws.find(|x| (0.0..=1.0).contains(x)).unwrap_or(centre)
 }
 
@@ -44,7 +38,7 @@ mod tests {
     #[test]
     fn draws_have_its_shape() {
         let mut stream = Stream::new(1, 0);
-        let draws: Vec<f64> = (0..20_000).map(|_| draw(&mut stream)).collect();
+        let draws: Vec<f64> = (0..20_000).map(|_| stream.normal()).collect();
         for x in [-1.5, -0.5, 0.0, 0.7, 2.0] {
             let share = draws.iter().filter(|draw| **draw < x).count() as f64 / draws.len() as f64;
             assert!((share - below(x)).abs() < 0.01, "{x}: {share}");
