@@ -7,7 +7,7 @@ use joulewise_kernels::isa::{ISA_VARIABLE, Isa};
 use serde_json::Value;
 
 use crate::process::{cargo, command, output, say, show};
-use crate::wheel;
+use crate::{services, wheel};
 
 /// Runs every check; stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
@@ -16,7 +16,9 @@ pub(crate) fn run() -> Result<()> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     show(doc)?;
-    show(cargo(&["test", "--workspace"]))?;
+    let mut test = cargo(&["test", "--workspace"]);
+    test.envs(services::ready()?);
+    show(test)?;
     let tests = arithmetic_tests()?;
     for isa in unforced() {
         for test in &tests {

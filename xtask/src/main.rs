@@ -8,6 +8,7 @@ mod ci;
 mod process;
 mod quantile;
 mod results;
+mod services;
 mod sys;
 mod venv;
 mod verify;

@@ -1,7 +1,8 @@
-//! How many trials a second several processes ask for and tell of through one SQLite file.
+//! How many trials a second several processes ask for and tell of through one SQLite file, or one PostgreSQL server.
 //!
 //! `cargo run --release --example trials_per_second -- 8 2000` runs 8 processes of 2 000 trials each, five parameters a trial,
-//! and prints what it measured as JSON.
+//! and prints what it measured as JSON. With the address of a server as a third argument, and `--features postgres`, the
+//! study is there.
 
 use std::error::Error;
 use std::io::Write;
@@ -10,30 +11,33 @@ use std::time::Instant;
 use std::{env, io, process};
 
 use joulewise_tune::samplers::Random;
+#[cfg(feature = "postgres")]
+use joulewise_tune::storage::Postgres;
 use joulewise_tune::storage::{Definition, Sqlite, Storage};
 use joulewise_tune::{Direction, Objectives, Outcome, SharedStudy, Space, State, Told};
 
-const STUDY: &str = "trials per second";
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [role, path, trials] = &arguments[..]
+    if let [role, place, study, trials] = &arguments[..]
         && role == "worker"
     {
-        return work(path, trials.parse()?);
+        return work(place, study, trials.parse()?);
     }
     let number = |at: usize, default| arguments.get(at).map_or(Ok(default), |text| text.parse::<u64>());
     let (workers, each) = (number(0, 8)?, number(1, 2000)?);
 
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("study.db");
+    let path = path.to_str().ok_or("the folder for temporary files has a strange name")?;
+    let place = arguments.get(2).map_or(path, String::as_str);
+    let study = format!("trials per second {}", process::id());
     let definition = Definition::new(space()?, Objectives::single(Direction::Min), 1, "random");
-    drop(Sqlite::at(&path).create(STUDY, &definition)?);
+    drop(storage(place)?.create(&study, &definition)?);
     let begin = Instant::now();
     let mut processes = Vec::new();
     for _ in 0..workers {
         let mut worker = Command::new(env::current_exe()?);
-        worker.arg("worker").arg(&path).arg(each.to_string()).stdout(Stdio::null());
+        worker.args(["worker", place, &study, &each.to_string()]).stdout(Stdio::null());
         processes.push(worker.spawn()?);
     }
     let mut failures = 0;
@@ -41,9 +45,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         failures += u64::from(!process.wait()?.success());
     }
     let wall_s = begin.elapsed().as_secs_f64();
-    let study = SharedStudy::new(Sqlite::at(&path).open(STUDY)?, Random)?;
+    let study = SharedStudy::new(storage(place)?.open(&study)?, Random)?;
     let done = study.trials().iter().filter(|trial| trial.outcome().is_some()).count();
-    let bytes = path.metadata()?.len();
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     let result = serde_json::json!({
         "workers": workers, "trials": done, "expected": workers * each, "failures": failures,
         "wall_s": wall_s, "trials_per_s": done as f64 / wall_s, "file_bytes": bytes,
@@ -52,8 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn work(path: &str, trials: u64) -> Result<(), Box<dyn Error>> {
-    let mut study = SharedStudy::new(Sqlite::at(path).open(STUDY)?, Random)?;
+fn work(place: &str, study: &str, trials: u64) -> Result<(), Box<dyn Error>> {
+    let mut study = SharedStudy::new(storage(place)?.open(study)?, Random)?;
     let worker = process::id().to_string();
     for _ in 0..trials {
         let claim = study.ask(&worker)?.ok_or("the study is over")?;
@@ -68,4 +72,12 @@ fn work(path: &str, trials: u64) -> Result<(), Box<dyn Error>> {
 
 fn space() -> Result<Space, Box<dyn Error>> {
     Ok((0..5).try_fold(Space::new(), |space, i| space.float(&format!("x{i}"), 0.0, 1.0))?)
+}
+
+fn storage(place: &str) -> Result<Box<dyn Storage>, Box<dyn Error>> {
+    #[cfg(feature = "postgres")]
+    if Postgres::is_address(place) {
+        return Ok(Box::new(Postgres::at(place)?));
+    }
+    Ok(Box::new(Sqlite::at(place)))
 }

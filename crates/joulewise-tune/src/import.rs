@@ -28,8 +28,7 @@ impl Imported {
     /// Writes it as a study called `name`, which must be free.
     pub fn save(self, name: &str, storage: &mut dyn Storage) -> Result<Box<dyn Journal>, StorageError> {
         let mut journal = storage.create(name, &self.definition)?;
-        let entries = &mut Some(self.entries);
-        journal.append(0, &mut |_| Ok(entries.take().unwrap_or_default()))?;
+        journal.append(0, &mut |_| Ok(self.entries.clone()))?;
         Ok(journal)
     }
 }

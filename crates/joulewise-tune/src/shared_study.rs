@@ -4,6 +4,8 @@ mod fold;
 mod record;
 mod replay;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use record::Record;
@@ -176,6 +178,12 @@ impl<S: Sampler> SharedStudy<S> {
     /// To be called a few times within the lease of the definition.
     pub fn renew(&mut self, claim: &Claim) -> Result<bool, StorageError> {
         self.journal.renew(claim.id, claim.fence)
+    }
+
+    /// Waits until there may be work again for who found none, and for no longer than `patience`; says whether to ask.
+    /// No storage tells of a lease that is over: one has to ask now and then all the same.
+    pub fn wait(&mut self, patience: Duration) -> Result<bool, StorageError> {
+        self.journal.wait(patience)
     }
 
     /// Keeps texts about a trial, or about the study, under their names; the last of a name counts.

@@ -8,14 +8,19 @@ mod definition;
 mod error;
 mod event;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 pub use definition::Definition;
 pub use error::{StorageError, StorageErrorKind};
 pub use event::{Entry, Event, Origin};
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub(crate) use sqlite::Failure;
 pub use sqlite::Sqlite;
 
@@ -48,13 +53,25 @@ pub trait Journal: Send {
         each: &mut dyn FnMut(Event) -> Result<(), StorageError>,
     ) -> Result<(), StorageError>;
 
-    /// Shows `decide`, once, what happened after number `after`, and appends what it then wants to, without anybody
-    /// appending in between. Returns that with its numbers and times. Nothing is appended after an error.
+    /// Shows `decide` what happened after number `after`, and appends what it then wants to, without anybody appending
+    /// in between. Returns that with its numbers and times. Nothing is appended after an error.
+    ///
+    /// Where a connection broke before that was written, `decide` is shown what happened since, and what it wants then
+    /// counts.
     fn append(&mut self, after: u64, decide: &mut Decision<'_>) -> Result<Vec<Event>, StorageError>;
 
     /// Begins the lease of a trial anew; `false` when it is not held by `fence`, the number of the event that began
     /// the trial, any more.
     fn renew(&mut self, trial: TrialId, fence: u64) -> Result<bool, StorageError>;
+
+    /// Waits until there may be work for who found none, since a trial ended or a point was queued, and for no longer
+    /// than `patience`. Says whether to look.
+    ///
+    /// Unless the storage can tell of that itself, it is to be looked for every `patience`.
+    fn wait(&mut self, patience: Duration) -> Result<bool, StorageError> {
+        thread::sleep(patience);
+        Ok(true)
+    }
 }
 
 /// Decides what to append in view of the news.

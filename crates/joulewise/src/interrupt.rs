@@ -1,21 +1,32 @@
 //! Ctrl-C: once stops at the next batch and keeps what is done, twice stops now.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use crate::exit;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// When the first interrupt came.
+static FIRST: OnceLock<Instant> = OnceLock::new();
+/// What comes so soon after the first is the same one: a scheduler signals all processes of a job, and the script that
+/// started this one passes its signal on.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// Starts to listen, and gives the flag that the first interrupt sets.
 pub(crate) fn listen() -> Result<&'static AtomicBool> {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            if FIRST.get().is_some_and(|first| first.elapsed() < ECHO) {
+                return;
+            }
             // Commands run in groups of their own, which the terminal does not interrupt.
             joulewise_meter::command::kill_running();
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
+        FIRST.get_or_init(Instant::now);
         let text = "\nstopping at the next batch and keeping what is done; press Ctrl-C again to stop now\n";
         // Nobody is left to tell when stderr is closed.
         let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());

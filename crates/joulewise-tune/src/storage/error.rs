@@ -35,6 +35,10 @@ pub enum StorageErrorKind {
     Busy,
     /// It lies where several machines write at a time, and locks do not hold.
     Network,
+    /// The server lets nobody in by this name and password, or not so far.
+    Denied,
+    /// The server does not answer.
+    Unreachable,
     /// What was asked for makes no sense.
     Refused,
     /// Reading or writing failed otherwise.

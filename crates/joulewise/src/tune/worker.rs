@@ -61,8 +61,11 @@ pub struct Worker<'a> {
 const HOPELESS: usize = 3;
 /// The note of a trial of which a metric was no number.
 const DIVERGED: &str = "diverged";
-/// How often a worker without work looks whether others lost a trial.
+/// How often a worker without work looks whether it was interrupted and, where the storage cannot tell, whether there
+/// is work again.
 const WAIT: Duration = Duration::from_millis(250);
+/// After so many waits without news it looks all the same: a lease that is over tells nobody.
+const WAITS: usize = 8;
 
 impl Worker<'_> {
     /// Works until the search is over. `each` is shown the study after every trial of this worker.
@@ -119,7 +122,7 @@ impl Worker<'_> {
                 if lock(study).running() == 0 {
                     return Ok(Ended::Complete);
                 }
-                thread::sleep(WAIT);
+                self.wait(study)?;
                 continue;
             };
             *lock(self.began) = Some(Moment::now(self.session));
@@ -139,6 +142,16 @@ impl Worker<'_> {
             }
             hopeless(&study)?;
         }
+    }
+
+    /// Waits until there may be work again.
+    fn wait(&self, study: &Mutex<Study>) -> Result<()> {
+        for _ in 0..WAITS {
+            if self.cancel.load(Ordering::Relaxed) || lock(study).wait(WAIT)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn evaluate(

@@ -4,13 +4,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
 use super::place::Named;
-use super::run::begin;
 use crate::exit;
-use crate::tune::plan::{Needs, Plan};
+use crate::tune::plan::Needs;
 
 /// Begin the next trial of a study and write it as JSON.
 ///
@@ -31,12 +30,7 @@ impl Ask {
     pub(super) fn run(self) -> Result<ExitCode> {
         let mut named = self.study;
         if let Some(file) = &self.file {
-            let mut plan = Plan::load(file)?;
-            plan.name = named.name.unwrap_or(plan.name);
-            let plan = plan.finish(Needs::Space).with_context(|| file.display().to_string())?;
-            named.place.folder(&plan.name)?;
-            begin(&mut named.place.create()?, &plan)?;
-            named.name = Some(plan.name);
+            named.begin(file, Needs::Space)?;
         }
         let (mut study, _) = named.study()?;
         let Some(claim) = study.ask(&self.worker)? else {

@@ -55,11 +55,7 @@ impl Export {
             write(file, json(&study, &plan.name)?.as_bytes())?;
         }
         if let Some(file) = &self.optuna {
-            let database = self.study.place.database();
-            if file
-                .canonicalize()
-                .is_ok_and(|file| database.canonicalize().is_ok_and(|database| file == database))
-            {
+            if self.study.place.database()?.is_file(file) {
                 return Err(anyhow!("{} holds the studies themselves", file.display()))
                     .hint("write the Optuna file elsewhere");
             }

@@ -68,14 +68,15 @@ impl Optuna {
             self.place.folder(self.name.as_deref().unwrap_or(&study.name))?;
         }
         let mut storage = self.place.create()?;
+        let database = self.place.database()?;
         let mut err = io::stderr().lock();
         for study in studies {
             let name = self.name.clone().unwrap_or_else(|| study.name.clone());
             for caveat in &study.caveats {
                 writeln!(err, "{name}: {caveat}")?;
             }
-            study.save(&name, &mut storage)?;
-            writeln!(err, "study {name} is in {}", self.place.database().display())?;
+            study.save(&name, &mut *storage)?;
+            writeln!(err, "study {name} is in {database}")?;
         }
         Ok(ExitCode::from(exit::OK))
     }

@@ -1,15 +1,20 @@
-//! Where studies are: a database file, and a folder for each study beside it.
+//! Where studies are: in a database, a file or on a server, and in a folder for each study.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow};
 use joulewise_tune::SharedStudy;
+#[cfg(feature = "postgres")]
+use joulewise_tune::storage::Postgres;
 use joulewise_tune::storage::{Sqlite, Storage, StorageErrorKind};
 
 use crate::hint::Hint as _;
 use crate::recipe::did_you_mean;
-use crate::tune::plan::Plan;
+use crate::tune::plan::{Needs, Plan};
 use crate::tune::worker::Study;
 
 /// The database in the folder of runs.
@@ -21,9 +26,16 @@ pub(super) struct Place {
     /// The folder of the studies' database and of their trials
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub(super) out: PathBuf,
-    /// The studies' database, if it is not `studies.db` in that folder
-    #[arg(long, value_name = "FILE")]
-    pub(super) db: Option<PathBuf>,
+    /// The studies' database, if it is not `studies.db` in that folder: a file, or postgresql://user@host/database
+    #[arg(long, value_name = "FILE|ADDRESS")]
+    pub(super) db: Option<OsString>,
+}
+
+/// A database of studies.
+pub(super) enum Database {
+    File(PathBuf),
+    #[cfg(feature = "postgres")]
+    Server(Box<Postgres>),
 }
 
 /// A study by its name.
@@ -37,30 +49,43 @@ pub(super) struct Named {
 }
 
 impl Place {
-    /// The database file.
-    pub(super) fn database(&self) -> PathBuf {
-        self.db.clone().unwrap_or_else(|| self.out.join(DATABASE))
+    /// The database.
+    pub(super) fn database(&self) -> Result<Database> {
+        let Some(db) = &self.db else { return Ok(Database::File(self.out.join(DATABASE))) };
+        #[cfg(feature = "postgres")]
+        if let Some(address) = db.to_str().filter(|text| Postgres::is_address(text)) {
+            return Ok(Database::Server(Box::new(Postgres::at(address)?)));
+        }
+        if db.to_str().is_some_and(|text| text.contains("://")) {
+            return Err(anyhow!("--db: this Joulewise knows no databases of that kind"))
+                .hint("name a file, or a server as in postgresql://user@host/database");
+        }
+        Ok(Database::File(db.into()))
     }
 
     /// The studies, in a database that is made if it is missing.
-    pub(super) fn create(&self) -> Result<Sqlite> {
-        let database = self.database();
-        if let Some(folder) = database.parent().filter(|folder| *folder != Path::new("")) {
+    pub(super) fn create(&self) -> Result<Box<dyn Storage>> {
+        let database = self.database()?;
+        if let Database::File(file) = &database
+            && let Some(folder) = file.parent().filter(|folder| *folder != Path::new(""))
+        {
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make {}", folder.display()))
                 .hint("choose another folder with --out")?;
         }
-        Ok(Sqlite::at(database))
+        Ok(database.storage())
     }
 
     /// The studies, in a database that is there.
-    pub(super) fn open(&self) -> Result<Sqlite> {
-        let database = self.database();
-        if !database.is_file() {
-            return Err(anyhow!("no studies in {}: no such file", database.display()))
+    pub(super) fn open(&self) -> Result<Box<dyn Storage>> {
+        let database = self.database()?;
+        if let Database::File(file) = &database
+            && !file.is_file()
+        {
+            return Err(anyhow!("no studies in {database}: no such file"))
                 .hint("`joulewise tune run` makes it; name another one with --out DIR or --db FILE");
         }
-        Ok(Sqlite::at(database))
+        Ok(database.storage())
     }
 
     /// The folder of a study.
@@ -74,11 +99,67 @@ impl Place {
     }
 }
 
+impl Database {
+    fn storage(self) -> Box<dyn Storage> {
+        match self {
+            Self::File(file) => Box::new(Sqlite::at(file)),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server,
+        }
+    }
+
+    /// Whether it is the file at `path`.
+    pub(super) fn is_file(&self, path: &Path) -> bool {
+        match self {
+            Self::File(file) => path
+                .canonicalize()
+                .is_ok_and(|path| file.canonicalize().is_ok_and(|database| path == database)),
+            #[cfg(feature = "postgres")]
+            Self::Server(_) => false,
+        }
+    }
+
+    /// Has `command` use it too. A password does not stand among the arguments, which everybody can read.
+    pub(super) fn hand_to(&self, command: &mut Command) {
+        match self {
+            Self::File(file) => command.arg("--db").arg(file),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => {
+                if let Some(password) = server.password() {
+                    command.env("PGPASSWORD", password);
+                }
+                command.arg("--db").arg(server.address())
+            }
+        };
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.display().fmt(f),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => server.address().fmt(f),
+        }
+    }
+}
+
 impl Named {
+    /// Begins the study of a file, if it is not there, and means it from now on.
+    pub(super) fn begin(&mut self, file: &Path, needs: Needs) -> Result<Plan> {
+        let mut plan = Plan::load(file)?;
+        plan.name = self.name.take().unwrap_or(plan.name);
+        let plan = plan.finish(needs).with_context(|| file.display().to_string())?;
+        self.place.folder(&plan.name)?;
+        super::run::begin(&mut *self.place.create()?, &plan)?;
+        self.name = Some(plan.name.clone());
+        Ok(plan)
+    }
+
     /// The study, with its own sampler, and its plan.
     pub(super) fn study(&self) -> Result<(Study, Plan)> {
         let mut storage = self.place.open()?;
-        let name = self.name(&mut storage)?;
+        let name = self.name(&mut *storage)?;
         let journal = match storage.open(&name) {
             Err(error) if error.kind() == StorageErrorKind::Missing => {
                 let there = storage.studies()?;
@@ -97,16 +178,16 @@ impl Named {
     }
 
     /// Its name, or that of the only study.
-    pub(super) fn name(&self, storage: &mut Sqlite) -> Result<String> {
+    pub(super) fn name(&self, storage: &mut dyn Storage) -> Result<String> {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
         let mut names = storage.studies()?;
-        let database = self.place.database();
+        let database = self.place.database()?;
         match names.len() {
             1 => Ok(names.remove(0)),
-            0 => Err(anyhow!("{} holds no study", database.display())).hint("`joulewise tune run` makes one"),
-            _ => Err(anyhow!("{} holds several studies: {}", database.display(), names.join(", ")))
+            0 => Err(anyhow!("{database} holds no study")).hint("`joulewise tune run` makes one"),
+            _ => Err(anyhow!("{database} holds several studies: {}", names.join(", ")))
                 .hint("say which one, as in `joulewise tune best NAME`"),
         }
     }

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use joulewise_tune::storage::Storage as _;
 use joulewise_tune::{TrialId, replay};
 
 use super::place::Named;
@@ -26,7 +25,7 @@ pub(super) struct Replay {
 impl Replay {
     pub(super) fn run(self) -> Result<ExitCode> {
         let mut storage = self.study.place.open()?;
-        let name = self.study.name(&mut storage)?;
+        let name = self.study.name(&mut *storage)?;
         let mut journal = storage.open(&name)?;
         let plan = Plan::of(journal.definition(), &name)?;
         let mut out = io::stdout().lock();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use joulewise_learn::atomic;
 use joulewise_tune::SharedStudy;
-use joulewise_tune::storage::{Sqlite, Storage, StorageErrorKind};
+use joulewise_tune::storage::{Journal, Storage, StorageErrorKind};
 
 use super::place::Place;
 use super::show;
@@ -97,7 +97,7 @@ impl Run {
         let plan = self.plan()?;
         let folder = self.place.folder(&plan.name)?;
         let mut storage = self.place.create()?;
-        let journal = begin(&mut storage, &plan)?;
+        let journal = begin(&mut *storage, &plan)?;
         let mut study = SharedStudy::new(journal, plan.sampler.build(&plan))?;
         study.limit(plan.limits.of_study());
         let mut err = io::stderr().lock();
@@ -239,7 +239,7 @@ impl Run {
 }
 
 /// The study of the plan: a new one, or the one that is there if it is the same.
-pub(super) fn begin(storage: &mut Sqlite, plan: &Plan) -> Result<Box<dyn joulewise_tune::storage::Journal>> {
+pub(super) fn begin(storage: &mut dyn Storage, plan: &Plan) -> Result<Box<dyn Journal>> {
     match storage.create(&plan.name, &plan.definition()?) {
         Err(error) if error.kind() == StorageErrorKind::Taken => {}
         created => return Ok(created?),

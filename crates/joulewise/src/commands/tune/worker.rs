@@ -1,6 +1,6 @@
 //! `joulewise tune worker`: one of several processes that run the trials of a study.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -16,14 +16,20 @@ use crate::exit;
 use crate::interrupt;
 use crate::task::listen;
 use crate::tune::live::Live;
-use crate::tune::plan::Plan;
+use crate::tune::plan::{Needs, Plan};
 use crate::tune::worker::{self, Ended, Study};
 
-/// Run trials of a study that is there, beside the other processes that do
+/// Run trials of a study, beside the other processes that do, on this machine or on others.
+///
+/// Those of other machines need a study on a server: --db postgresql://user@host/database. Asked to end (TERM), a worker
+/// ends its trial, gives it back for another to run, and exits with 130.
 #[derive(Debug, clap::Args)]
 pub(super) struct Worker {
     #[command(flatten)]
     study: Named,
+    /// The file of the study, which is begun if it is not there
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
     /// Its number among the workers of a command
     #[arg(long, default_value_t = 0, hide = true)]
     index: u32,
@@ -40,12 +46,18 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let (mut study, mut plan) = self.study.study()?;
+        let mut named = self.study;
+        let begun = self.file.as_ref().map(|file| named.begin(file, Needs::Work)).transpose()?;
+        let (mut study, mut plan) = named.study()?;
+        if let Some(begun) = begun {
+            // Limits may change from day to day.
+            plan.limits = begun.limits;
+        }
         if let Some(limits) = &self.limits {
             plan.limits = serde_json::from_str(limits).context("--limits")?;
         }
         study.limit(plan.limits.of_study());
-        let folder = self.study.place.folder(&plan.name)?;
+        let folder = named.place.folder(&plan.name)?;
         let cancel = interrupt::listen()?;
         if let Some(parent) = self.parent {
             process::end_with(parent);
@@ -82,7 +94,7 @@ pub(super) fn work(
     let spans = listen(&session);
     let folder = std::path::absolute(folder.join("trials"))?;
     let worker = worker::Worker {
-        name: &format!("{}-{}", std::process::id(), by.index),
+        name: &format!("{}-{}-{}", machine(), std::process::id(), by.index),
         plan,
         trials: &folder,
         session: &session,
@@ -131,11 +143,20 @@ pub(super) fn spawn(
     command.args(["tune", "worker", "--index", &index.to_string(), "--sharing", &sharing.to_string()]);
     command.args(["--parent", &std::process::id().to_string()]);
     command.arg("--limits").arg(serde_json::to_string(&plan.limits)?);
-    command.arg("--out").arg(&place.out).arg("--db").arg(place.database());
+    command.arg("--out").arg(&place.out);
+    place.database()?.hand_to(&mut command);
     command.arg("--").arg(&plan.name);
     if let Some(gpu) = gpu {
         command.env("CUDA_VISIBLE_DEVICES", gpu);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     command.spawn().context("cannot start a worker")
+}
+
+/// What this machine is called, which tells processes of the same number apart.
+fn machine() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let short = name.trim().split('.').next().unwrap_or_default();
+    if short.is_empty() { "worker".to_owned() } else { short.to_owned() }
 }
