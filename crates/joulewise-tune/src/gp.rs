@@ -3,6 +3,7 @@
 //! Everything here is plain arithmetic on slices in one fixed order: the same data gives the same bits.
 
 pub(crate) mod acquisition;
+pub(crate) mod boxes;
 pub(crate) mod cholesky;
 pub(crate) mod encoding;
 pub(crate) mod fit;
@@ -15,4 +16,3 @@ pub(crate) mod process;
 pub(crate) mod reference;
 pub(crate) mod scale;
 pub(crate) mod search;
-pub(crate) mod strips;

@@ -1,8 +1,8 @@
 //! What a trial at a point would be worth.
 
+use super::boxes::{Boxes, Gain, log_up_to};
 use super::normal::{inverse_log_gain, log_below, log_density, log_gain};
-use super::process::{Belief, Process};
-use super::strips::{Strips, log_up_to};
+use super::process::{Belief, Process, Slopes};
 
 /// What is after: less is better.
 #[derive(Clone, Debug)]
@@ -18,8 +18,10 @@ pub(crate) enum Aim {
         /// The logarithm of what a cost of 1 is worth, in units of the objective's scale.
         log_worth: f64,
     },
-    /// The logarithm of the expected volume that is added to the front of the first two objectives.
-    Front(Strips),
+    /// The logarithm of the expected volume that is added to the front of the objectives, on average over the worlds that
+    /// their processes imagine, or where they imagine none in a single one (Daulton et al. 2021; in logarithms, Ament et
+    /// al. 2023).
+    Front(Vec<Boxes>),
     /// Only that the conditions hold: nothing is known that keeps them.
     Admission,
 }
@@ -54,11 +56,15 @@ pub(crate) struct Acquisition {
     pub(crate) aim: Aim,
 }
 
-/// A value with its derivatives with respect to means and deviations.
+/// What is believed at a point by each process, and how much more its mean is in each world.
+type Prospects = Vec<(Belief, Vec<f64>)>;
+
+/// A value with its derivatives with respect to means, deviations and, process by process, the shifts of means.
 struct Worth {
     value: f64,
     means: Vec<f64>,
     deviations: Vec<f64>,
+    shifts: Vec<Vec<f64>>,
 }
 
 impl Acquisition {
@@ -67,39 +73,51 @@ impl Acquisition {
         self.objectives.iter().chain(self.cost.iter().map(|cost| &cost.process)).chain(conditions)
     }
 
-    /// Takes for granted that trials at `points` will give what is expected of them.
+    /// Takes for granted that trials at `points` will give what is expected of them. The processes of a front have
+    /// imagined that already.
     pub(crate) fn expect(&mut self, points: &[&[f64]]) {
+        let is_front = matches!(self.aim, Aim::Front(_));
+        let objectives = self.objectives.iter_mut().filter(|_| !is_front);
         let conditions = self.conditions.iter_mut().map(|condition| &mut condition.process);
         let cost = self.cost.iter_mut().map(|cost| &mut cost.process);
-        for process in self.objectives.iter_mut().chain(cost).chain(conditions) {
+        for process in objectives.chain(cost).chain(conditions) {
             process.expect(points);
         }
     }
 
     /// At each of `points`; more is better.
     pub(crate) fn values(&self, points: &[Vec<f64>]) -> Vec<f64> {
-        let beliefs: Vec<Vec<Belief>> = self.processes().map(|process| process.beliefs(points)).collect();
-        (0..points.len())
-            .map(|i| self.worth(&beliefs.iter().map(|of| of[i]).collect::<Vec<_>>()).value)
-            .collect()
+        let mut of: Vec<_> = self.processes().map(|process| process.prospects(points).into_iter()).collect();
+        let next = |_| self.worth(&of.iter_mut().filter_map(Iterator::next).collect()).value;
+        points.iter().map(next).collect()
     }
 
     /// At `point`, and how it changes around.
     pub(crate) fn slope(&self, point: &[f64]) -> (f64, Vec<f64>) {
         let slopes: Vec<_> = self.processes().map(|process| process.slopes(point)).collect();
-        let worth = self.worth(&slopes.iter().map(|of| of.belief).collect::<Vec<_>>());
+        let prospect = |of: &Slopes| (of.belief, of.shifts.iter().map(|(shift, _)| *shift).collect());
+        let worth = self.worth(&slopes.iter().map(prospect).collect());
         let mut gradient = vec![0.0; point.len()];
-        for (of, (by_mean, by_deviation)) in slopes.iter().zip(worth.means.iter().zip(&worth.deviations)) {
-            for (gradient, (mean, deviation)) in gradient.iter_mut().zip(of.mean.iter().zip(&of.deviation)) {
-                *gradient += by_mean * mean + by_deviation * deviation;
+        let mut add = |by: f64, changes: &[f64]| {
+            for (gradient, change) in gradient.iter_mut().zip(changes) {
+                *gradient += by * change;
+            }
+        };
+        for (i, of) in slopes.iter().enumerate() {
+            add(worth.means[i], &of.mean);
+            add(worth.deviations[i], &of.deviation);
+            for (by, (_, shift)) in worth.shifts[i].iter().zip(&of.shifts) {
+                add(*by, shift);
             }
         }
         (worth.value, gradient)
     }
 
-    fn worth(&self, beliefs: &[Belief]) -> Worth {
-        let n = beliefs.len();
-        let mut worth = Worth { value: 0.0, means: vec![0.0; n], deviations: vec![0.0; n] };
+    fn worth(&self, prospects: &Prospects) -> Worth {
+        let n = prospects.len();
+        let beliefs: Vec<Belief> = prospects.iter().map(|(belief, _)| *belief).collect();
+        let mut worth =
+            Worth { value: 0.0, means: vec![0.0; n], deviations: vec![0.0; n], shifts: vec![Vec::new(); n] };
         let at_cost = self.objectives.len();
         let first_condition = at_cost + usize::from(self.cost.is_some());
         for (i, condition) in self.conditions.iter().enumerate() {
@@ -118,14 +136,7 @@ impl Acquisition {
                 worth.means[0] += mean;
                 worth.deviations[0] += deviation;
             }
-            Aim::Front(strips) => {
-                let (log, means, deviations) = strips.log_gain(beliefs[0], beliefs[1]);
-                worth.value += log;
-                for i in 0..2 {
-                    worth.means[i] += means[i];
-                    worth.deviations[i] += deviations[i];
-                }
-            }
+            Aim::Front(worlds) => self.front(worlds, prospects, &mut worth),
             Aim::Index { log_worth } => {
                 // What a trial costs for each time that it keeps the conditions.
                 let log_cost = log_worth - worth.value
@@ -144,6 +155,34 @@ impl Acquisition {
         worth
     }
 
+    /// Adds the logarithm of the volume that is expected on average over the worlds.
+    fn front(&self, worlds: &[Boxes], prospects: &Prospects, worth: &mut Worth) {
+        let objectives = &prospects[..self.objectives.len()];
+        let gain = |(world, boxes): (usize, &Boxes)| {
+            let shifted = objectives.iter().map(|(belief, shifts)| {
+                let shift = shifts.get(world).copied().unwrap_or(0.0);
+                Belief { mean: belief.mean + shift, ..*belief }
+            });
+            boxes.log_gain(&shifted.collect::<Vec<_>>())
+        };
+        let gains: Vec<Gain> = worlds.iter().enumerate().map(gain).collect();
+        let greatest = gains.iter().map(|gain| gain.log).fold(f64::NEG_INFINITY, f64::max);
+        if !greatest.is_finite() {
+            worth.value = greatest;
+            return;
+        }
+        let sum: f64 = gains.iter().map(|gain| (gain.log - greatest).exp()).sum();
+        worth.value += greatest + (sum / worlds.len() as f64).ln();
+        for gain in gains {
+            let share = (gain.log - greatest).exp() / sum;
+            for k in 0..objectives.len() {
+                worth.means[k] += share * gain.means[k];
+                worth.deviations[k] += share * gain.deviations[k];
+                worth.shifts[k].push(share * gain.means[k]);
+            }
+        }
+    }
+
     /// The negated g at which the expected improvement on it is the cost: σ h((g − μ) / σ) = c.
     fn index(&self, conditions: &Worth, belief: Belief, log_cost: f64, at_cost: usize) -> Worth {
         let u = inverse_log_gain(log_cost - belief.deviation.ln());
@@ -154,6 +193,7 @@ impl Acquisition {
             value: -(belief.mean + belief.deviation * u),
             means: conditions.means.iter().map(|slope| by_cost * slope).collect(),
             deviations: conditions.deviations.iter().map(|slope| by_cost * slope).collect(),
+            shifts: vec![Vec::new(); conditions.means.len()],
         };
         worth.means[0] = -1.0;
         worth.deviations[0] = (log_density(u) - log_probability).exp();
@@ -204,7 +244,7 @@ mod tests {
         let aims = [
             Aim::Improve { best: -0.8 },
             Aim::Index { log_worth: -4.0 },
-            Aim::Front(Strips::new(&[[-0.5, 0.4], [0.2, 0.1]], [1.0, 1.0])),
+            Aim::Front(vec![Boxes::new(&[vec![-0.5, 0.4], vec![0.2, 0.1]], &[1.0, 1.0])]),
             Aim::Admission,
         ];
         for acquisition in aims.map(acquisition) {

@@ -48,6 +48,11 @@ impl Factor {
         self.inverse.truncate(n);
     }
 
+    /// Row `i` of L, up to its diagonal.
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
+        &self.rows[i]
+    }
+
     /// L⁻¹ b.
     pub(crate) fn half_solve(&self, b: &[f64]) -> Vec<f64> {
         self.inverse.iter().map(|row| dot(row, &b[..row.len()])).collect()

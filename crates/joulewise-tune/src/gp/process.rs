@@ -7,6 +7,8 @@ use super::matern::Columns;
 
 /// Variances are at least this: rounding leaves no less of what is known exactly.
 const LEAST_VARIANCE: f64 = 1e-12;
+/// The noise of what is imagined to be known.
+const EXACT: f64 = 1e-9;
 
 /// A process of which some values are known.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Process {
     factor: Factor,
     mean: f64,
     alpha: Vec<f64>,
+    /// What each world adds to `alpha`.
+    worlds: Vec<Vec<f64>>,
 }
 
 /// What is known of a value: it is about normal.
@@ -32,6 +36,8 @@ pub(crate) struct Slopes {
     pub(crate) belief: Belief,
     pub(crate) mean: Vec<f64>,
     pub(crate) deviation: Vec<f64>,
+    /// In each world, how much more the mean is, and the derivatives of that.
+    pub(crate) shifts: Vec<(f64, Vec<f64>)>,
 }
 
 impl Process {
@@ -43,6 +49,7 @@ impl Process {
             factor: Factor::default(),
             mean: 0.0,
             alpha: Vec::new(),
+            worlds: Vec::new(),
             hyperparameters,
         }
     }
@@ -53,10 +60,11 @@ impl Process {
         let is_same =
             |i: usize, point: &[f64]| point.iter().enumerate().all(|(f, x)| self.points.column(f)[i] == *x);
         let same = (0..points.len().min(self.points.len())).take_while(|&i| is_same(i, points[i])).count();
+        self.worlds.clear();
         self.points.truncate(same);
         self.factor.truncate(same);
         for point in &points[same..] {
-            self.add(point);
+            self.add(point, self.hyperparameters.noise());
         }
         let ones = self.factor.solve(&vec![1.0; y.len()]);
         self.mean = if y.is_empty() { 0.0 } else { dot(&ones, y) / ones.iter().sum::<f64>() };
@@ -67,17 +75,37 @@ impl Process {
     /// is surer near them.
     pub(crate) fn expect(&mut self, points: &[&[f64]]) {
         for point in points {
-            self.add(point);
+            self.add(point, self.hyperparameters.noise());
             self.alpha.push(0.0);
         }
     }
 
-    fn add(&mut self, point: &[f64]) {
+    /// Imagines worlds in each of which the values at `points` are known without their noise: what is believed of them,
+    /// with `draws` of as many standard normal numbers for a world. Gives these values, world by world.
+    ///
+    /// On average over the worlds it expects the same everywhere; it is surer near the points.
+    pub(crate) fn imagine(&mut self, points: &[&[f64]], draws: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let rows: Vec<Vec<f64>> = points.iter().map(|point| point.to_vec()).collect();
+        let means: Vec<f64> = self.beliefs(&rows).iter().map(|belief| belief.mean).collect();
+        let known = self.points.len();
+        for point in points {
+            self.add(point, EXACT);
+            self.alpha.push(0.0);
+        }
+        // The last rows of the factor are that of the covariance of these values.
+        let value =
+            |draws: &[f64], i: usize| means[i] + dot(&self.factor.row(known + i)[known..], &draws[..=i]);
+        let values = draws.iter().map(|draws| (0..points.len()).map(|i| value(draws, i)).collect()).collect();
+        let whole = |draws: &Vec<f64>| [vec![0.0; known], draws.clone()].concat();
+        self.worlds = draws.iter().map(|draws| self.factor.half_solve_transposed(&whole(draws))).collect();
+        values
+    }
+
+    fn add(&mut self, point: &[f64], mut noise: f64) {
         let n = self.points.len();
         self.points.push(point);
         let row = self.kernel.row(&self.points, point, n + 1);
         // The noise is well above what rounding does to the kernel; should it ever not be, more of it is.
-        let mut noise = self.hyperparameters.noise();
         loop {
             let mut noisy = row.clone();
             noisy[n] += noise;
@@ -94,6 +122,11 @@ impl Process {
         self.points.len()
     }
 
+    /// The variance of the noise.
+    pub(crate) fn noise(&self) -> f64 {
+        self.hyperparameters.noise()
+    }
+
     /// The values without the noise at the points that it has seen.
     pub(crate) fn smoothed(&self, y: &[f64]) -> Vec<f64> {
         let noise = self.hyperparameters.noise();
@@ -102,7 +135,12 @@ impl Process {
 
     /// What is believed of the values at `points`.
     pub(crate) fn beliefs(&self, points: &[Vec<f64>]) -> Vec<Belief> {
-        let mut beliefs = Vec::with_capacity(points.len());
+        self.prospects(points).into_iter().map(|(belief, _)| belief).collect()
+    }
+
+    /// The same, and how much more the mean is in each world.
+    pub(crate) fn prospects(&self, points: &[Vec<f64>]) -> Vec<(Belief, Vec<f64>)> {
+        let mut prospects = Vec::with_capacity(points.len());
         for four in points.chunks(4) {
             let rows: [Vec<f64>; 4] = std::array::from_fn(|i| {
                 let point = &four[i.min(four.len() - 1)];
@@ -110,10 +148,11 @@ impl Process {
             });
             let explained = self.factor.half_solve_four([&rows[0], &rows[1], &rows[2], &rows[3]]);
             for (row, explained) in rows.iter().zip(explained).take(four.len()) {
-                beliefs.push(self.belief(row, explained));
+                let shifts = self.worlds.iter().map(|world| dot(row, world)).collect();
+                prospects.push((self.belief(row, explained), shifts));
             }
         }
-        beliefs
+        prospects
     }
 
     /// The belief at `point` and how it changes around.
@@ -122,23 +161,22 @@ impl Process {
         let half = self.factor.half_solve(&row.values);
         let beta = self.factor.half_solve_transposed(&half);
         let belief = self.belief(&row.values, dot(&half, &half));
-        let pulls = |strength: &[f64]| -> Vec<(f64, Vec<f64>)> {
-            let pulls = row.by_square.iter().map(|slopes| -> Vec<f64> {
-                strength.iter().zip(slopes).map(|(strength, slope)| strength * slope).collect()
-            });
-            pulls.map(|pulls| (pulls.iter().sum::<f64>(), pulls)).collect()
+        let by_square = |f: usize| &row.by_square[self.kernel.groups[f].min(row.by_square.len() - 1)];
+        // What of a sum of correlations of such strengths changes by a feature: d r² / d x = 2 w (x − column).
+        let change = |strength: &[f64], f: usize| {
+            let pulls: Vec<f64> = strength.iter().zip(by_square(f)).map(|(a, b)| a * b).collect();
+            let pull = pulls.iter().sum::<f64>();
+            2.0 * self.kernel.weights[f] * (point[f] * pull - dot(&pulls, self.points.column(f)))
         };
-        let (of_mean, of_variance) = (pulls(&self.alpha), pulls(&beta));
-        let (mut mean, mut deviation) = (Vec::new(), Vec::new());
-        for (f, &x) in point.iter().enumerate() {
-            let (column, weight) = (self.points.column(f), self.kernel.weights[f]);
-            let of = self.kernel.groups[f].min(row.by_square.len() - 1);
-            // d r² / d x = 2 w (x − column).
-            let change = |(sum, pulls): &(f64, Vec<f64>)| 2.0 * weight * (x * sum - dot(pulls, column));
-            mean.push(change(&of_mean[of]));
-            deviation.push(-change(&of_variance[of]) / belief.deviation);
+        let changes =
+            |strength: &[f64]| -> Vec<f64> { (0..point.len()).map(|f| change(strength, f)).collect() };
+        let shift = |world: &Vec<f64>| (dot(&row.values, world), changes(world));
+        Slopes {
+            belief,
+            mean: changes(&self.alpha),
+            deviation: changes(&beta).iter().map(|change| -change / belief.deviation).collect(),
+            shifts: self.worlds.iter().map(shift).collect(),
         }
-        Slopes { belief, mean, deviation }
     }
 
     fn belief(&self, row: &[f64], explained: f64) -> Belief {
@@ -212,6 +250,36 @@ mod tests {
         process.see(&rows[..7], &y[..7]);
         process.see(&rows, &y);
         assert_eq!(process.beliefs(&[vec![0.4, 0.4]]), fresh.beliefs(&[vec![0.4, 0.4]]));
+    }
+
+    /// Worlds that are symmetric about what is believed: on average nothing changes, and each fits what it imagines.
+    #[test]
+    fn worlds_agree_with_what_they_imagine() {
+        let (mut process, ..) = process(12);
+        let points: [&[f64]; 2] = [&[0.9, 0.1], &[0.95, 0.2]];
+        let at: Vec<Vec<f64>> = points.iter().map(|point| point.to_vec()).chain([vec![0.8, 0.3]]).collect();
+        let before = process.beliefs(&at);
+        let draws = [vec![1.0, -0.5], vec![-1.0, 0.5]];
+        let values = process.imagine(&points, &draws);
+        let prospects = process.prospects(&at);
+        for (w, values) in values.iter().enumerate() {
+            for (value, (belief, shifts)) in values.iter().zip(&prospects) {
+                assert!((belief.mean + shifts[w] - value).abs() < 1e-3 && belief.deviation < 1e-3);
+            }
+        }
+        assert!((values[0][0] - before[0].mean - before[0].deviation).abs() < 1e-6);
+        let (belief, shifts) = &prospects[2];
+        assert!((belief.mean - before[2].mean).abs() < 1e-9 && belief.deviation < before[2].deviation);
+        assert!((shifts[0] + shifts[1]).abs() < 1e-9 && shifts[0].abs() > 1e-3);
+        let slopes = process.slopes(&at[2]);
+        for f in 0..2 {
+            let step = |by: f64| {
+                let mut x = at[2].clone();
+                x[f] += by;
+                process.prospects(&[x])[0].1[0]
+            };
+            assert!((slopes.shifts[0].1[f] - (step(1e-6) - step(-1e-6)) / 2e-6).abs() < 1e-4);
+        }
     }
 
     #[test]

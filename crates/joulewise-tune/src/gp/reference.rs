@@ -1,15 +1,22 @@
-//! What scikit-learn and SciPy say, for tests: `tests/reference/gaussian_processes.py` wrote it.
+//! What scikit-learn, SciPy and BoTorch say, for tests: `gaussian_processes.py` and `hypervolume_improvement.py` in
+//! `tests/reference/` wrote it.
 
 use serde_json::Value;
 
+use super::acquisition::{Acquisition, Aim};
+use super::boxes::Boxes;
 use super::fit::Hyperparameters;
 use super::lbfgs::{self, Limits};
 use super::normal::{inverse_log_gain, log_below, log_gain};
 use super::process::{Belief, Process};
-use super::strips::Strips;
+use crate::random::Stream;
 
 pub(crate) fn reference() -> Value {
     serde_json::from_str(include_str!("../../tests/reference/gaussian_processes.json")).unwrap()
+}
+
+fn improvement() -> Value {
+    serde_json::from_str(include_str!("../../tests/reference/hypervolume_improvement.json")).unwrap()
 }
 
 pub(crate) fn list(value: &Value) -> Vec<f64> {
@@ -103,13 +110,63 @@ fn minima_are_those_of_scipy() {
 #[test]
 fn volumes_are_those_of_a_fine_sum() {
     let volumes = &reference()["volumes"];
-    let pair = |list: Vec<f64>| [list[0], list[1]];
-    let front: Vec<[f64; 2]> = lists(&volumes["front"]).into_iter().map(pair).collect();
-    let strips = Strips::new(&front, pair(list(&volumes["reference"])));
+    let boxes = Boxes::new(&lists(&volumes["front"]), &list(&volumes["reference"]));
     for row in volumes["volumes"].as_array().unwrap() {
         let (mean, deviation) = (list(&row["mean"]), list(&row["deviation"]));
         let belief = |k: usize| Belief { mean: mean[k], deviation: deviation[k] };
-        let volume = strips.log_gain(belief(0), belief(1)).0.exp();
+        let volume = boxes.log_gain(&[belief(0), belief(1)]).log.exp();
         assert!(near(volume, row["volume"].as_f64().unwrap(), 1e-6), "{row} {volume}");
+    }
+}
+
+#[test]
+fn volumes_of_more_objectives_are_those_of_botorch() {
+    for case in improvement()["exact"].as_array().unwrap() {
+        let boxes = Boxes::new(&lists(&case["front"]), &list(&case["reference"]));
+        for row in case["volumes"].as_array().unwrap() {
+            let beliefs = list(&row["mean"]).into_iter().zip(list(&row["deviation"]));
+            let beliefs: Vec<Belief> = beliefs.map(|(mean, deviation)| Belief { mean, deviation }).collect();
+            let volume = boxes.log_gain(&beliefs).log.exp();
+            assert!(near(volume, row["volume"].as_f64().unwrap(), 1e-9), "{row} {volume}");
+        }
+    }
+}
+
+/// Theirs is a mean over values of front, running trials and the new one; ours over values of the first two.
+#[test]
+fn volumes_in_doubt_are_those_of_botorch() {
+    let noisy = &improvement()["noisy"];
+    let (points, running) = (lists(&noisy["points"]), lists(&noisy["running"]));
+    let rows: Vec<&[f64]> = points.iter().map(|row| &row[..]).collect();
+    let doubted: Vec<&[f64]> = points.iter().chain(&running).map(|row| &row[..]).collect();
+    let mut stream = Stream::new(1, 0);
+    let mut normal =
+        || (-2.0 * (1.0 - stream.unit()).ln()).sqrt() * (std::f64::consts::TAU * stream.unit()).cos();
+    let (mut objectives, mut fronts) = (Vec::new(), vec![vec![Vec::new(); doubted.len()]; 4096]);
+    for objective in noisy["objectives"].as_array().unwrap() {
+        let mut process = Process::new(
+            Hyperparameters {
+                log_scales: list(&objective["scales"]).iter().map(|scale| scale.ln()).collect(),
+                log_noise: objective["noise"].as_f64().unwrap().ln(),
+                main_odds: f64::NEG_INFINITY,
+                log_narrowing: 0.0,
+            },
+            &[0, 1],
+        );
+        process.see(&rows, &list(&objective["values"]));
+        let draws: Vec<Vec<f64>> =
+            fronts.iter().map(|_| doubted.iter().map(|_| normal()).collect()).collect();
+        for (front, values) in fronts.iter_mut().zip(process.imagine(&doubted, &draws)) {
+            front.iter_mut().zip(values).for_each(|(point, value)| point.push(value));
+        }
+        objectives.push(process);
+    }
+    let reference = list(&noisy["reference"]);
+    let worlds = fronts.iter().map(|front| Boxes::new(front, &reference)).collect();
+    let acquisition = Acquisition { objectives, conditions: Vec::new(), cost: None, aim: Aim::Front(worlds) };
+    let volumes = acquisition.values(&lists(&noisy["at"]));
+    let expected = list(&noisy["volumes"]).into_iter().zip(list(&noisy["standard_errors"]));
+    for (volume, (expected, error)) in volumes.iter().map(|log| log.exp()).zip(expected) {
+        assert!((volume - expected).abs() < 4.0 * error + 0.03 * expected, "{volume} {expected} ± {error}");
     }
 }

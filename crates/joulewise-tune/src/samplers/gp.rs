@@ -1,6 +1,7 @@
 //! Gaussian processes.
 
 mod assembly;
+mod front;
 mod model;
 mod thrift;
 mod told;
@@ -43,10 +44,11 @@ const STOPPING: u64 = 2;
 /// the number of parameters (Hvarfner et al. 2024), and learns how noisy values are. A part of it, whose share is learned
 /// too, is a sum of functions of one parameter each (Duvenaud et al. 2011): where a parameter does the same whatever the
 /// others are, every trial tells of it. With one objective it looks
-/// where the logarithm of the expected improvement is greatest (Ament et al. 2023); with two, where the volume that
-/// is expected to be added to their front is, which is computed exactly; with more, each trial weighs them in its
-/// own way (Knowles 2006). Bounds and failures multiply it by the probability that they are kept and do not happen.
-/// Trials that still run are taken to give what is expected of them.
+/// where the logarithm of the expected improvement is greatest (Ament et al. 2023); with more, where that
+/// of the volume that is expected to be added to their front is (Daulton et al. 2021). The volume is computed exactly,
+/// box by box; where noise leaves the front in doubt or trials still run, on average over a few worlds in which it is not
+/// and they have ended. Bounds and failures multiply it by the probability that they are kept and do not happen. With
+/// one objective, trials that still run are taken to give what is expected of them.
 ///
 /// Values count as they are or bent by the power of Box and Cox that makes them most nearly normal, whichever makes
 /// what was seen more plausible. That and the length scales are fitted anew after so many trials that a twentieth of

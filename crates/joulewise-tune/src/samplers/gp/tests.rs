@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::direction::Direction;
 use crate::domain::Value;
-use crate::gp::strips::Strips;
+use crate::hypervolume::hypervolume;
 use crate::objective::{Goal, Objective};
 use crate::study::Study;
 use crate::testing;
@@ -99,24 +99,71 @@ fn two_objectives_get_a_front() {
         Outcome { values: vec![x * x + y * y, (x - 1.0).powi(2) + y * y], cost: 1.0 }
     };
     let study = search(square(), &objectives, Gp::new(&objectives), 40, evaluate);
-    let front: Vec<[f64; 2]> =
-        study.front().iter().map(|t| t.outcome().unwrap()).map(|o| [o.values[0], o.values[1]]).collect();
-    let strips = Strips::new(&front, [1.0, 1.0]);
-    // What is left to be won: the best front, √a + √b = 1, dominates 5/6 of the unit square.
-    let sure = |mean: f64| crate::gp::process::Belief { mean, deviation: 1e-9 };
-    let left = strips.log_gain(sure(0.0), sure(0.0)).0.exp();
-    assert!(left < 1.0 / 6.0 + 0.04, "{left} {front:?}");
+    let front: Vec<Vec<f64>> = study.front().iter().map(|t| t.outcome().unwrap().values.clone()).collect();
+    // The best front, √a + √b = 1, dominates 5/6 of the unit square.
+    let volume = hypervolume(&front, &[1.0, 1.0]);
+    assert!(volume > 5.0 / 6.0 - 0.04, "{volume} {front:?}");
+}
+
+/// The eighth of a sphere (Deb et al. 2005), behind which the second half of the parameters goes.
+fn sphere(point: &Point) -> Outcome {
+    let x: Vec<f64> = (0..4).map(|d| point.float(&format!("x{d}")).unwrap()).collect();
+    let radius = 1.0 + x[2..].iter().map(|x| (x - 0.5).powi(2)).sum::<f64>();
+    let [a, b] = [x[0], x[1]].map(|x| x * std::f64::consts::FRAC_PI_2);
+    Outcome {
+        values: vec![radius * a.cos() * b.cos(), radius * a.cos() * b.sin(), -radius * a.sin()],
+        cost: 1.0,
+    }
+}
+
+fn cube() -> Space {
+    (0..4).try_fold(Space::new(), |space, d| space.float(&format!("x{d}"), 0.0, 1.0)).unwrap()
 }
 
 #[test]
-fn with_several_objectives_each_gets_better() {
+fn three_objectives_get_a_front() {
     let objectives = objectives(&[Goal::Min, Goal::Min, Goal::Max]);
-    let evaluate = |point: &Point| {
-        let loss = bowl(point);
-        Outcome { values: vec![loss, 2.0 * loss, -loss], cost: 1.0 }
+    let volume = |study: &[&crate::Trial]| {
+        let losses =
+            |trial: &&crate::Trial| trial.outcome().map(|o| vec![o.values[0], o.values[1], -o.values[2]]);
+        hypervolume(&study.iter().filter_map(losses).collect::<Vec<_>>(), &[1.1; 3])
     };
-    let study = search(square(), &objectives, Gp::new(&objectives), 30, evaluate);
-    assert!(study.best().unwrap().value().unwrap() < 0.01);
+    let study = search(cube(), &objectives, Gp::new(&objectives), 40, sphere);
+    let mut random = Study::new(cube(), objectives.clone(), 5, crate::samplers::Random);
+    for _ in 0..40 {
+        let (id, point) = random.ask();
+        random.tell(id, sphere(&point));
+    }
+    // The whole sphere leaves an eighth of its volume to 1.1³.
+    let most = 1.1f64.powi(3) - std::f64::consts::PI / 6.0;
+    let (found, drawn) = (volume(&study.front()), volume(&random.front()));
+    assert!(most - found < 0.8 * (most - drawn), "{found} and {drawn} of {most}");
+}
+
+/// Noise and running trials leave the front in doubt: several worlds.
+#[test]
+fn fronts_in_doubt_are_no_end() {
+    let objectives = objectives(&[Goal::Min, Goal::Min, Goal::Max, Goal::AtMost(1.5)]);
+    let mut noise = Stream::new(8, 0);
+    let mut evaluate = |point: &Point| {
+        let mut outcome = sphere(point);
+        for value in &mut outcome.values {
+            *value += 0.5 * noise.unit();
+        }
+        outcome.values.push(point.float("x0").unwrap() + point.float("x1").unwrap());
+        outcome
+    };
+    let mut study = Study::new(cube(), objectives.clone(), 5, Gp::new(&objectives));
+    for _ in 0..6 {
+        let asked: Vec<_> = (0..4).map(|_| study.ask()).collect();
+        for (i, (_, a)) in asked.iter().enumerate() {
+            assert!(study.space().contains(a) && asked[..i].iter().all(|(_, b)| a != b));
+        }
+        for (id, point) in asked {
+            study.tell(id, evaluate(&point));
+        }
+    }
+    assert!(study.front().len() > 1);
 }
 
 #[test]
