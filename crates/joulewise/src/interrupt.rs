@@ -15,9 +15,12 @@ static FIRST: OnceLock<Instant> = OnceLock::new();
 /// started this one passes its signal on.
 const ECHO: Duration = Duration::from_millis(500);
 
-/// Starts to listen, and gives the flag that the first interrupt sets.
-pub(crate) fn listen() -> Result<&'static AtomicBool> {
-    let handler = || {
+/// What the first interrupt says where a training of ours can end.
+pub(crate) const AT_THE_NEXT_BATCH: &str = "stopping at the next batch and keeping what is done";
+
+/// Starts to listen, and gives the flag that the first interrupt sets. It says what happens now, if that is not empty.
+pub(crate) fn listen(says: &'static str) -> Result<&'static AtomicBool> {
+    let handler = move || {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             if FIRST.get().is_some_and(|first| first.elapsed() < ECHO) {
                 return;
@@ -27,9 +30,11 @@ pub(crate) fn listen() -> Result<&'static AtomicBool> {
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
         FIRST.get_or_init(Instant::now);
-        let text = "\nstopping at the next batch and keeping what is done; press Ctrl-C again to stop now\n";
-        // Nobody is left to tell when stderr is closed.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+        if !says.is_empty() {
+            let text = format!("\n{says}; press Ctrl-C again to stop now\n");
+            // Nobody is left to tell when stderr is closed.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+        }
     };
     match ctrlc::set_handler(handler) {
         Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(&INTERRUPTED),

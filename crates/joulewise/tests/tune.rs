@@ -77,6 +77,11 @@ fn a_study_is_run_shown_and_continued() {
     let sum: f64 = trials.iter().map(|trial| trial["energy_j"].as_f64().unwrap()).sum();
     assert!((study["energy_j"].as_f64().unwrap() - sum).abs() < 1e-9);
     assert!(study["overhead_cpu_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(study["caveats"][0]["code"], "modelled-energy");
+    let shown = tune(path, &["show"]);
+    let caveat =
+        "caveat: no energy counter can be read: joules are modelled from the CPU time of the process tree";
+    assert!(text(&shown.stdout).contains(caveat), "{}", text(&shown.stdout));
 
     let page = fs::read_to_string(path.join("runs/s/report.html")).unwrap();
     for part in [
@@ -85,6 +90,7 @@ fn a_study_is_run_shown_and_continued() {
         "id=\"front\"",
         "id=\"parallel\"",
         "id=\"timeline\"",
+        "no energy counter can be read",
     ] {
         assert!(page.contains(part), "{part}");
     }
@@ -263,7 +269,8 @@ fn every_trial_failing_ends_the_search() {
     let folder = self::folder(&silent);
     let said = tune(folder.path(), &["run", "s.toml"]);
     assert!(
-        text(&said.stderr).contains("reported no `accuracy`, nor anything else"),
+        text(&said.stderr).contains("reported no `accuracy`, nor anything else")
+            && text(&said.stderr).contains("hint: let it print a line as {\"accuracy\": 0.9}, or say where"),
         "{}",
         text(&said.stderr)
     );
@@ -283,6 +290,9 @@ fn an_interrupted_search_goes_on_where_it_was() {
     let interrupted =
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(said.contains("asking what runs to end and keeping what is done; press Ctrl-C again"), "{said}");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let study = json(&tune(path, &["run", "s.toml", "--json"]));
     let done = study["trials"].as_array().unwrap().iter().filter(|trial| trial["state"] == "done").count();
@@ -381,6 +391,8 @@ fn mistakes_are_told_before_anything_is_made() {
     assert!(said.contains("`stopper`: unknown key `eat`") && said.contains("did you mean `eta`?"), "{said}");
     let said = refused(&format!("stopper = {{ name = \"asha\", eta = 1 }}{STUDY}"), &[]);
     assert!(said.contains("`eta` is below 2"), "{said}");
+    let said = refused(&STUDY.replace("trials = 6", "trials = \"many\""), &[]);
+    assert!(said.contains("line 4: invalid type: string \"many\", expected a whole number"), "{said}");
     let said = refused(&STUDY.replace("trials = 6", "trials = 0"), &[]);
     assert!(said.contains("a study of 0 trials finds nothing"), "{said}");
     let said = refused(&STUDY.replace("sh train.sh", "no-such-program"), &[]);

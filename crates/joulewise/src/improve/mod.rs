@@ -44,7 +44,7 @@ pub fn improve(args: &Improve) -> Result<ExitCode> {
         None => args.recipe()?,
     };
     let chosen = plan::practices(&recipe)?;
-    let cancel = interrupt::listen()?;
+    let cancel = interrupt::listen(interrupt::AT_THE_NEXT_BATCH)?;
     let log = Log::default();
     let session = Session::builder()
         .strict(args.strict)

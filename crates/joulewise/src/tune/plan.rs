@@ -404,9 +404,19 @@ fn named<T: DeserializeOwned>(key: &str, value: toml::Value, known: &[String]) -
     table.try_into().map_err(|error: toml::de::Error| misread(&error, &format!("`{key}`")))
 }
 
+/// What is expected, in words of the code and in those of users.
+const KINDS: [(&str, &str); 4] = [
+    ("expected f64", "expected a number"),
+    ("expected u64", "expected a whole number"),
+    ("expected u32", "expected a whole number"),
+    ("expected a boolean", "expected true or false"),
+];
+
 /// What keeps a file from being read, at some place in it.
 fn misread(error: &toml::de::Error, place: &str) -> anyhow::Error {
     let message = error.message().replace('\n', ", ");
+    let reworded = KINDS.iter().find_map(|(code, ours)| Some(message.strip_suffix(code)?.to_owned() + ours));
+    let message = reworded.unwrap_or(message);
     // Serde lists what it knows, which is more than a reader wants to compare.
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(unknown) = message.starts_with("unknown field").then(|| quoted.next()).flatten() else {

@@ -14,6 +14,9 @@ use crate::attribution::Attribution;
 use crate::task::Supervision;
 use crate::task::metrics::Metrics;
 
+/// What the reason begins with where a trial reported no such metric.
+pub(super) const UNREPORTED: &str = "reported no ";
+
 /// What a trial came to.
 #[derive(Clone, Debug)]
 pub struct Ran {
@@ -147,8 +150,8 @@ impl Run<'_> {
         }
         let others = metrics.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         let reason = match others.as_str() {
-            "" => format!("reported no `{name}`, nor anything else"),
-            others => format!("reported no `{name}`, only {others}"),
+            "" => format!("{UNREPORTED}`{name}`, nor anything else"),
+            others => format!("{UNREPORTED}`{name}`, only {others}"),
         };
         Some((reason, false))
     }

@@ -13,10 +13,10 @@ use joulewise_meter::{Covers, Mark, Method, Session};
 use joulewise_tune::storage::StorageError;
 use joulewise_tune::{Claim, Report, Sampler, SharedStudy, State, Stopper, Told, Trial, TrialId, Verdict};
 
-use super::caveats;
 use super::plan::Plan;
-use super::trial::{Ran, Run, used};
+use super::trial::{Ran, Run, UNREPORTED, used};
 use super::workshop::Workshop;
+use super::{caveats, objective};
 use crate::hint::Hint as _;
 use crate::task::Supervision;
 
@@ -261,8 +261,17 @@ fn hopeless(study: &Study) -> Result<()> {
     }
     let reason = ended().filter_map(|trial| study.record(trial.id)?.notes.get("reason")).next_back();
     let reason = reason.map_or("no reason is known", String::as_str);
-    Err(anyhow!("the first {} trials all failed: {reason}", ended().count()))
-        .hint("run the command by hand with the parameters of a trial; its output.log is in the folder of the trial")
+    let hint = if reason.starts_with(UNREPORTED) {
+        let metric = objective::reported(study.objectives()).unwrap_or("accuracy");
+        format!(
+            "let it print a line as {{\"{metric}\": 0.9}}, or say where its metrics are with --metrics; what it printed is in \
+             output.log in the folder of the trial"
+        )
+    } else {
+        "run the command by hand with the parameters of a trial; its output.log is in the folder of the trial"
+            .to_owned()
+    };
+    Err(anyhow!("the first {} trials all failed: {reason}", ended().count())).hint(hint)
 }
 
 /// What a worker uses beside its trials.

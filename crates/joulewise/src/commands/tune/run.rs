@@ -17,7 +17,7 @@ use super::place::Place;
 use super::show;
 use super::worker::{self, By};
 use crate::interrupt;
-use crate::report;
+use crate::report::{self, quantity};
 use crate::run::REPORT;
 use crate::tune::command;
 use crate::tune::live::Live;
@@ -114,10 +114,10 @@ impl Run {
             }
         }
         if !study.trials().is_empty() {
-            writeln!(err, "continuing after {} trials", study.trials().len())?;
+            writeln!(err, "continuing after {}", quantity::plural(study.trials().len(), "trial"))?;
         }
         drop(err);
-        let cancel = interrupt::listen()?;
+        let cancel = interrupt::listen(worker::ASKING)?;
         let mut live = Live::new(&plan, &study);
         let ended = if self.workers == 1 && self.gpus.len() <= 1 {
             let (shown, shared) = (Mutex::new(live), Mutex::new(study));

@@ -58,7 +58,8 @@ impl Worker {
         }
         study.limit(plan.limits.of_study());
         let folder = named.place.folder(&plan.name)?;
-        let cancel = interrupt::listen()?;
+        // What one works for says it for all.
+        let cancel = interrupt::listen(if self.parent.is_none() { ASKING } else { "" })?;
         if let Some(parent) = self.parent {
             process::end_with(parent);
         }
@@ -67,6 +68,9 @@ impl Worker {
         Ok(ExitCode::from(if ended == Ended::Interrupted { exit::INTERRUPTED } else { exit::OK }))
     }
 }
+
+/// What the first interrupt says.
+pub(super) const ASKING: &str = "asking what runs to end and keeping what is done";
 
 /// Who works.
 #[derive(Clone, Copy)]
