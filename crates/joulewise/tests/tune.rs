@@ -120,6 +120,28 @@ fn a_grid_is_done_exactly_once_by_several_workers() {
 }
 
 #[test]
+fn a_trial_sees_the_gpus_of_its_worker_alone() {
+    let folder = folder(&STUDY.replace("sh train.sh", "sh gpus.sh"));
+    let path = folder.path();
+    fs::write(
+        path.join("gpus.sh"),
+        "echo $CUDA_VISIBLE_DEVICES >> seen; echo '{\"accuracy\": 0.5}'; sleep 0.1",
+    )
+    .unwrap();
+    let seen = |arguments: &[&str]| {
+        json(&tune(path, &[&["run", "s.toml", "--json"], arguments].concat()));
+        let text = fs::read_to_string(path.join("seen")).unwrap();
+        fs::remove_file(path.join("seen")).unwrap();
+        let mut seen: Vec<String> = text.lines().map(str::to_owned).collect();
+        seen.sort();
+        seen.dedup();
+        seen
+    };
+    assert_eq!(seen(&["--name", "one", "--gpus", "1"]), ["1"]);
+    assert_eq!(seen(&["--name", "two", "--gpus", "0,GPU-8f2a"]), ["0", "GPU-8f2a"]);
+}
+
+#[test]
 fn a_trial_that_diverges_is_ended_and_the_search_goes_on() {
     let study = STUDY
         .replace("\"plain\", \"deep\"", "\"plain\", \"diverge\"")

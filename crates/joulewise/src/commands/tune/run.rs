@@ -119,7 +119,7 @@ impl Run {
         drop(err);
         let cancel = interrupt::listen(worker::ASKING)?;
         let mut live = Live::new(&plan, &study);
-        let ended = if self.workers == 1 && self.gpus.len() <= 1 {
+        let ended = if self.workers == 1 && self.gpus.is_empty() {
             let (shown, shared) = (Mutex::new(live), Mutex::new(study));
             let by = By { index: 0, sharing: 1, live: Some(&shown) };
             let ended = worker::work(&plan, by, &folder, &shared, cancel);
