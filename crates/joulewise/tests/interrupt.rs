@@ -79,7 +79,8 @@ fn an_interrupted_run_reports_and_is_resumed_to_its_end() {
     let partial = result(&run);
     assert_eq!(ended.stdout, fs::read(run.join("result.json")).unwrap());
     assert_eq!(partial["state"], "partial");
-    assert_eq!(names(&partial), ["quantise"]);
+    // On a busy machine more may be done by the time that the interrupt arrives.
+    assert_eq!(names(&partial)[0], "quantise");
     assert!(partial["verdict"].as_str().unwrap().starts_with("So far, "), "{}", partial["verdict"]);
     assert!(fs::read_to_string(run.join("report.html")).unwrap().contains("So far, "));
     assert_partition(&partial);
