@@ -8,6 +8,8 @@ mod ci;
 mod process;
 mod quantile;
 mod results;
+#[path = "../../crates/joulewise-tune/tests/server/mod.rs"]
+mod server;
 mod services;
 mod sys;
 mod venv;

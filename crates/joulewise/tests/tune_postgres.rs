@@ -24,8 +24,8 @@ digit = { low = 0, high = 99 }
 "#;
 
 /// Takes longer than its worker lives where `$HANG` is a file.
-const TRAIN: &str =
-    "echo '{\"epoch\": 1, \"accuracy\": 0.1}'; [ -e \"$HANG\" ] && sleep 600; echo '{\"accuracy\": 0.'$1'}'";
+const TRAIN: &str = "echo $$ > pid
+    echo '{\"epoch\": 1, \"accuracy\": 0.1}'; [ -e \"$HANG\" ] && sleep 600; echo '{\"accuracy\": 0.'$1'}'";
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -125,9 +125,11 @@ fn what_a_worker_that_was_asked_to_end_did_not_finish_is_done_by_the_next() {
         std::thread::sleep(std::time::Duration::from_millis(20));
         assert!(first.try_wait().unwrap().is_none(), "the worker ended before it was asked to");
     }
-    // As where a scheduler signals all processes of a job, and the job's script passes its signal on.
-    joulewise_meter::process::ask_to_end(first.id() as i32);
-    joulewise_meter::process::ask_to_end(first.id() as i32);
+    // A scheduler signals all processes of a job, and the job's script passes its signal on.
+    let trial: i32 = fs::read_to_string(path.join("pid")).unwrap().trim().parse().unwrap();
+    for process in [trial, first.id() as i32, first.id() as i32] {
+        joulewise_meter::process::ask_to_end(process);
+    }
     assert_eq!(first.wait().unwrap().code(), Some(130));
     fs::remove_file(&hang).unwrap();
     assert!(worker().wait().unwrap().success());

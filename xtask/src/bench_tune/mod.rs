@@ -35,7 +35,7 @@ pub(crate) struct Options {
 /// A part of the comparison.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Part {
-    /// Trials a second through one SQLite file, grids under kills, memory of a long study.
+    /// Trials a second through one SQLite file and a PostgreSQL server, grids under kills, memory of a long study.
     Storage,
     /// CPU-seconds of searches that are replayed on a table of learning curves.
     Table,

@@ -86,7 +86,7 @@ impl StorageError {
             StorageErrorKind::Full => Some("free some space and go on: what was told before is kept"),
             StorageErrorKind::Busy => Some("look for a program that holds the file open in a transaction"),
             StorageErrorKind::Network => Some(
-                "put the study on a disk of this machine, and let the workers of other machines ask and tell through it",
+                "put the study on a disk of this machine or, for workers of several machines, on a PostgreSQL server",
             ),
             StorageErrorKind::Foreign => Some("name another file: this one was not made for studies"),
             StorageErrorKind::ReadOnly => Some("copy it to where it can be written"),

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -69,7 +71,13 @@ impl Commands {
             metrics: &self.metrics,
             goal: reported(run.objectives).unwrap_or(TIME),
         };
-        Ok(match execution.run(see, by) {
+        let ended = execution.run(see, by);
+        let failed = matches!(&ended, Err(error) if error.kind() == TaskErrorKind::Failed);
+        let is_over = matches!(&ended, Ok(ended) if !ended.was_stopped);
+        if (failed || is_over) && is_cancelled(by.cancel, failed) {
+            return Ok(Ending::Interrupted);
+        }
+        Ok(match ended {
             Ok(ended) if ended.was_stopped => Ending::Stopped,
             Ok(ended) => Ending::Done(ended.reported.last),
             Err(error) if error.kind() == TaskErrorKind::Cancelled => Ending::Interrupted,
@@ -77,6 +85,18 @@ impl Commands {
             Err(error) => Ending::Failed(error.to_string()),
         })
     }
+}
+
+/// Whether the trial ended because everything is to end. A scheduler signals all processes of a job at a time, and a
+/// trial may be gone before this process has heard of it: where one failed, that is waited for.
+fn is_cancelled(cancel: &AtomicBool, failed: bool) -> bool {
+    for _ in 0..if failed { 10 } else { 0 } {
+        if cancel.load(Ordering::Relaxed) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    cancel.load(Ordering::Relaxed)
 }
 
 /// Fails where the program that every trial would start is not there.
