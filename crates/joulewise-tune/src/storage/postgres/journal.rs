@@ -57,10 +57,8 @@ impl Journal for Log {
         let mut sent: Vec<Event> = Vec::new();
         let appended = link.persist(|session| {
             recognise(session, *study, *known)?;
-            let mut turn = Turn::begin(&mut session.client, *study)?;
-            let standing = turn.standing()?;
-            let (last, last_s) = standing.last;
-            let events = if last > after { turn.news(after)? } else { Vec::new() };
+            let (turn, standing) = Turn::begin(&mut session.client, *study, after)?;
+            let ((last, last_s), events) = (standing.last, standing.news);
             // Nobody had the lock of this study before the fate of that commit was decided.
             if !sent.is_empty() && are_same(&sent, &events)? {
                 turn.commit()?;
@@ -77,9 +75,8 @@ impl Journal for Log {
             }
             // A clock that was set back must not turn the order around.
             let at_s = standing.now_s.max(last_s);
-            turn.write(last, at_s, &entries, definition)?;
             sent = (last + 1..).zip(entries).map(|(seq, entry)| Event { seq, at_s, entry }).collect();
-            turn.commit()?;
+            turn.write(&sent, definition)?;
             Ok(std::mem::take(&mut sent))
         })?;
         if let Some(event) = appended.last() {

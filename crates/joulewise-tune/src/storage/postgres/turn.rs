@@ -1,7 +1,10 @@
 //! One worker's turn to write to a study: a transaction that holds the lock of the study.
 
+use std::str::FromStr;
+
 use postgres::types::Type;
-use postgres::{Client, Row};
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+use postgres_protocol::escape::escape_literal;
 
 use super::link::Trouble;
 use crate::storage::{Definition, Entry, Event, StorageError, StorageErrorKind, cell};
@@ -11,30 +14,17 @@ use crate::trial::TrialId;
 pub(super) const LOCKS: i32 = 0x4a4f_554c;
 
 /// What a turn begins with. The commit is not to wait for the disk: [`Turn::commit`] does when the lock is free. Whoever
-/// falls silent in the middle, as a process that is suspended, loses its turn.
+/// falls silent in the middle, as a process that is suspended, loses its turn. Numbers and texts are written so that they
+/// are read as they were.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off; \
-     SET LOCAL lock_timeout = '90s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+     SET LOCAL lock_timeout = '90s'; SET LOCAL idle_in_transaction_session_timeout = '60s'; \
+     SET LOCAL extra_float_digits = 1; SET LOCAL standard_conforming_strings = on";
 /// A message to nobody, of which the commit waits until it and all before it are on the disk of the server, and of its
 /// copies if it is set up so. Those who wait at a time wait together.
 const END: &str = "COMMIT; SELECT pg_logical_emit_message(true, 'joulewise', '')";
 
-const STANDING: &str = "SELECT now_s, coalesce(seq, 0), coalesce(at_s, 0),
-        ARRAY(SELECT trial FROM joulewise.leases WHERE study = $1 AND until_s <= now_s ORDER BY trial)
-    FROM (SELECT extract(epoch FROM clock_timestamp())::float8 AS now_s) AS clock
-    LEFT JOIN LATERAL (SELECT seq, at_s FROM joulewise.events WHERE study = $1 ORDER BY seq DESC LIMIT 1) AS last ON true";
 const READ: &str =
     "SELECT seq, at_s, entry FROM joulewise.events WHERE study = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-const WRITE: &str = "WITH written AS (
-        INSERT INTO joulewise.events (study, seq, at_s, begun, cell, entry)
-        SELECT $1, $2 + place, $3, begun, cell, entry
-        FROM unnest($4::bigint[], $5::text[], $6::text[]) WITH ORDINALITY AS new (begun, cell, entry, place)
-    ), leased AS (
-        INSERT INTO joulewise.leases (study, trial, fence, until_s)
-        SELECT $1, trial, fence, $9 FROM unnest($7::bigint[], $8::bigint[]) AS new (trial, fence)
-    ), released AS (
-        DELETE FROM joulewise.leases WHERE study = $1 AND trial = ANY ($10::bigint[])
-    )
-    SELECT CASE WHEN $11 THEN pg_notify('joulewise_' || $1, '') END";
 
 /// Events that are read at a time.
 const PAGE: i64 = 2000;
@@ -54,88 +44,105 @@ pub(super) struct Standing {
     pub(super) last: (u64, f64),
     /// The trials of which the lease is over.
     pub(super) expired: Vec<TrialId>,
+    /// What happened after the number that was asked for.
+    pub(super) news: Vec<Event>,
 }
 
 impl<'a> Turn<'a> {
-    /// Waits for the lock.
-    pub(super) fn begin(client: &'a mut Client, study: i32) -> Result<Self, Trouble> {
+    /// Waits for the lock, and says how the study stands and what happened after number `after`.
+    ///
+    /// All is asked in one message, and all is written in another: while a message is on its way, others wait.
+    pub(super) fn begin(client: &'a mut Client, study: i32, after: u64) -> Result<(Self, Standing), Trouble> {
         let turn = Self { client, study, is_open: true };
-        turn.client.batch_execute(&format!("{BEGIN}; SELECT pg_advisory_xact_lock({LOCKS}, {study})"))?;
-        Ok(turn)
-    }
-
-    pub(super) fn standing(&mut self) -> Result<Standing, Trouble> {
-        let row = self.client.query_typed_one(STANDING, &[(&self.study, Type::INT4)])?;
-        let expired: Vec<i64> = row.get(3);
-        Ok(Standing {
-            now_s: row.get(0),
-            last: (row.get::<_, i64>(1) as u64, row.get(2)),
-            expired: expired.into_iter().map(|trial| TrialId(trial as u64)).collect(),
-        })
-    }
-
-    /// What happened after number `after`.
-    pub(super) fn news(&mut self, after: u64) -> Result<Vec<Event>, Trouble> {
-        let mut news = Vec::new();
-        read(self.client, self.study, after, &mut |event| {
-            news.push(event);
-            Ok(())
-        })?;
-        Ok(news)
-    }
-
-    /// Appends events, all of the same time, behind number `last`.
-    pub(super) fn write(
-        &mut self,
-        last: u64,
-        at_s: f64,
-        entries: &[Entry],
-        definition: &Definition,
-    ) -> Result<(), Trouble> {
-        let mut texts = Vec::with_capacity(entries.len());
-        let mut begun = Vec::with_capacity(entries.len());
-        let (mut leased, mut released) = (Vec::new(), Vec::new());
-        for (seq, entry) in (last + 1..).zip(entries) {
-            texts.push(text(entry)?);
-            begun.push(None);
-            match entry {
-                Entry::Asked { trial, .. } => {
-                    begun.pop();
-                    begun.push(Some(trial.0 as i64));
-                    leased.push((trial.0 as i64, seq as i64));
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let said = turn.client.simple_query(&format!(
+            "{BEGIN}; SELECT pg_advisory_xact_lock({LOCKS}, {study});
+            SELECT now_s, coalesce(seq, 0), coalesce(at_s, 0), array_to_string(ARRAY(
+                SELECT trial FROM joulewise.leases WHERE study = {study} AND until_s <= now_s ORDER BY trial), ' ')
+            FROM (SELECT extract(epoch FROM clock_timestamp())::float8 AS now_s) AS clock LEFT JOIN LATERAL
+                (SELECT seq, at_s FROM joulewise.events WHERE study = {study} ORDER BY seq DESC LIMIT 1) AS last ON true;
+            SELECT seq, at_s, entry FROM joulewise.events WHERE study = {study} AND seq > {after} ORDER BY seq LIMIT {PAGE}"
+        ))?;
+        let mut standing = Standing { now_s: 0.0, last: (0, 0.0), expired: Vec::new(), news: Vec::new() };
+        for message in &said {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            // The lock says nothing, in a row of one column.
+            match row.len() {
+                4 => {
+                    standing.now_s = number(row, 0)?;
+                    standing.last = (number(row, 1)?, number(row, 2)?);
+                    let expired = row.get(3).unwrap_or_default().split_whitespace();
+                    standing.expired = expired.filter_map(|trial| trial.parse().ok().map(TrialId)).collect();
                 }
-                Entry::Ended { trial, .. } | Entry::Returned { trial, .. } => {
-                    leased.retain(|(of, _)| *of != trial.0 as i64);
-                    released.push(trial.0 as i64);
+                3 => {
+                    let text = row.get(2).unwrap_or_default();
+                    standing.news.push(event(study, number(row, 0)?, number(row, 1)?, text)?);
                 }
-                _ => (),
+                _ => {}
             }
         }
-        let cells: Vec<_> = entries.iter().map(|entry| cell(entry, definition)).collect();
-        let (trials, fences): (Vec<i64>, Vec<i64>) = leased.into_iter().unzip();
-        let gives_work = |entry: &Entry| {
-            matches!(entry, Entry::Queued { .. } | Entry::Ended { .. } | Entry::Returned { .. })
+        if let Some(shown) =
+            standing.news.last().map(|event| event.seq).filter(|shown| *shown < standing.last.0)
+        {
+            read(turn.client, study, shown, &mut |event| {
+                standing.news.push(event);
+                Ok(())
+            })?;
+        }
+        Ok((turn, standing))
+    }
+
+    /// Appends events, and ends the turn as [`commit`](Self::commit) does.
+    pub(super) fn write(mut self, events: &[Event], definition: &Definition) -> Result<(), Trouble> {
+        let study = self.study;
+        let (mut rows, mut leased, mut released) = (Vec::new(), Vec::new(), Vec::new());
+        for Event { seq, at_s, entry } in events {
+            let begun = match entry {
+                Entry::Asked { trial, .. } => {
+                    leased.push((
+                        trial.0,
+                        format!("({study}, {}, {seq}, '{}')", trial.0, at_s + definition.lease_s),
+                    ));
+                    trial.0.to_string()
+                }
+                Entry::Ended { trial, .. } | Entry::Returned { trial, .. } => {
+                    leased.retain(|(of, _)| *of != trial.0);
+                    released.push(trial.0.to_string());
+                    "NULL".to_owned()
+                }
+                _ => "NULL".to_owned(),
+            };
+            let cell = cell(entry, definition).map_or("NULL".to_owned(), |cell| escape_literal(&cell));
+            rows.push(format!(
+                "({study}, {seq}, '{at_s}', {begun}, {cell}, {})",
+                escape_literal(&text(entry)?)
+            ));
+        }
+        let columns = "joulewise.events (study, seq, at_s, begun, cell, entry)";
+        let mut statements = vec![format!("INSERT INTO {columns} VALUES {}", rows.join(", "))];
+        if !leased.is_empty() {
+            let leased: Vec<String> = leased.into_iter().map(|(_, lease)| lease).collect();
+            let columns = "joulewise.leases (study, trial, fence, until_s)";
+            statements.push(format!("INSERT INTO {columns} VALUES {}", leased.join(", ")));
+        }
+        if !released.is_empty() {
+            let trials = released.join(", ");
+            statements
+                .push(format!("DELETE FROM joulewise.leases WHERE study = {study} AND trial IN ({trials})"));
+        }
+        let gives_work = |event: &Event| {
+            matches!(event.entry, Entry::Queued { .. } | Entry::Ended { .. } | Entry::Returned { .. })
         };
-        self.client.query_typed(
-            WRITE,
-            &[
-                (&self.study, Type::INT4),
-                (&(last as i64), Type::INT8),
-                (&at_s, Type::FLOAT8),
-                (&begun, Type::INT8_ARRAY),
-                (&cells, Type::TEXT_ARRAY),
-                (&texts, Type::TEXT_ARRAY),
-                (&trials, Type::INT8_ARRAY),
-                (&fences, Type::INT8_ARRAY),
-                (&(at_s + definition.lease_s), Type::FLOAT8),
-                (&released, Type::INT8_ARRAY),
-                (&entries.iter().any(gives_work), Type::BOOL),
-            ],
-        )?;
+        if events.iter().any(gives_work) {
+            statements.push(format!("NOTIFY joulewise_{study}"));
+        }
+        statements.push(END.to_owned());
+        self.client.batch_execute(&statements.join("; "))?;
+        self.is_open = false;
         Ok(())
     }
 
-    /// Ends the turn and waits until what was written, and all that was seen, is kept for good.
+    /// Ends the turn and waits until all that was seen is kept for good.
     pub(super) fn commit(mut self) -> Result<(), Trouble> {
         self.client.batch_execute(END)?;
         self.is_open = false;
@@ -165,7 +172,7 @@ pub(super) fn read(
         let page = [(&study as _, Type::INT4), (&from as _, Type::INT8), (&PAGE as _, Type::INT8)];
         let rows = client.query_typed(READ, &page)?;
         for row in &rows {
-            let event = event(study, row)?;
+            let event = event(study, row.get::<_, i64>(0) as u64, row.get(1), row.get(2))?;
             after = event.seq;
             each(event)?;
         }
@@ -175,13 +182,19 @@ pub(super) fn read(
     }
 }
 
-fn event(study: i32, row: &Row) -> Result<Event, StorageError> {
-    let seq = row.get::<_, i64>(0) as u64;
-    let entry = serde_json::from_str(row.get(2)).map_err(|error| {
+fn event(study: i32, seq: u64, at_s: f64, text: &str) -> Result<Event, StorageError> {
+    let entry = serde_json::from_str(text).map_err(|error| {
         let message = format!("event {seq} of study {study} cannot be read");
         StorageError::new(StorageErrorKind::Corrupt, message).because(error)
     })?;
-    Ok(Event { seq, at_s: row.get(1), entry })
+    Ok(Event { seq, at_s, entry })
+}
+
+/// A number that the server writes as text.
+fn number<T: FromStr>(row: &SimpleQueryRow, column: usize) -> Result<T, StorageError> {
+    row.get(column).and_then(|text| text.parse().ok()).ok_or_else(|| {
+        StorageError::new(StorageErrorKind::Corrupt, "the server has something else than numbers")
+    })
 }
 
 /// An entry as it is kept.
