@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import ray
 
 INTERRUPTED = 130
 
 
-# A task that Ray cancels gets SIGINT, which this passes on, so that the worker gives its trial back.
+# A task that Ray cancels is interrupted, and has its worker give the trial back.
 @ray.remote(max_retries=-1)
 def work(study: str, name: str, database: str, out: str) -> int:
     # Nodes need not share a file system: the file of the study travels with the task, to the same place on each.
@@ -31,7 +32,10 @@ def work(study: str, name: str, database: str, out: str) -> int:
     os.replace(written.name, file)
     worker = subprocess.Popen(["joulewise", "tune", "worker", "--file", str(file), "--db", database, "--out", out])
     try:
-        return worker.wait()
+        # Ray interrupts Python code, and not a call that waits for ever.
+        while worker.poll() is None:
+            time.sleep(0.2)
+        return worker.returncode
     except BaseException:
         worker.send_signal(signal.SIGTERM)
         worker.wait()
