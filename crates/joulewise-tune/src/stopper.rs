@@ -1,6 +1,6 @@
 //! Stoppers: when going on is not worth it.
 
-use crate::trial::{Report, TrialId};
+use crate::trial::{Report, Trial, TrialId};
 
 /// Ends trials early.
 ///
@@ -9,6 +9,9 @@ use crate::trial::{Report, TrialId};
 pub trait Stopper {
     /// Learns how `trial` does after a step (which grows), and says whether to go on.
     fn report(&mut self, trial: TrialId, report: &Report) -> Verdict;
+
+    /// Learns how a trial ended, which few stoppers have to know.
+    fn end(&mut self, _trial: &Trial) {}
 }
 
 /// Whether to go on with a trial.
@@ -23,5 +26,9 @@ pub enum Verdict {
 impl<S: Stopper + ?Sized> Stopper for Box<S> {
     fn report(&mut self, trial: TrialId, report: &Report) -> Verdict {
         (**self).report(trial, report)
+    }
+
+    fn end(&mut self, trial: &Trial) {
+        (**self).end(trial);
     }
 }

@@ -175,6 +175,27 @@ fn a_stopper_ends_trials_and_what_it_saves_is_told() {
     assert_eq!(study["best"]["state"], "done");
 }
 
+/// Each line is a fold, and whoever has the smaller digit is worse on all of them.
+#[test]
+fn what_is_worse_than_the_best_on_the_same_folds_is_ended() {
+    let study = format!(
+        "{}digit = {{ low = 0, high = 9 }}\n",
+        "command = \"sh train.sh plain {digit}\"\nobjectives = [\"max accuracy\"]\nsampler = \"random\"\n\
+         trials = 12\nstopper = { name = \"wilcoxon\", p = 0.3 }\n[parameters]\n"
+    );
+    let folder = folder(&study);
+    let mut command = support::command(folder.path(), &["tune", "run", "s.toml", "--json"]);
+    let study = json(&command.env("SLOW", "1").output().unwrap());
+    let trials = study["trials"].as_array().unwrap();
+    let mut best = -1.0;
+    for trial in trials {
+        let digit = trial["parameters"]["digit"].as_f64().unwrap();
+        assert_eq!(trial["state"] == "stopped", digit < best, "{trial} after {best}");
+        best = digit.max(best);
+    }
+    assert!(trials.iter().any(|trial| trial["state"] == "stopped"), "{study}");
+}
+
 #[test]
 fn asking_and_telling_are_for_whoever_evaluates() {
     let folder = folder(STUDY);
@@ -415,6 +436,15 @@ fn mistakes_are_told_before_anything_is_made() {
     assert!(said.contains("`eta` is below 2"), "{said}");
     let said = refused(&STUDY.replace("trials = 6", "trials = \"many\""), &[]);
     assert!(said.contains("line 4: invalid type: string \"many\", expected a whole number"), "{said}");
+    let said = refused(&format!("stopper = {{ name = \"wilcoxon\", p = 1.5 }}{STUDY}"), &[]);
+    assert!(said.contains("`p` is not between 0 and 1"), "{said}");
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/glyphs.toml");
+    let epochs = format!(
+        "stopper = \"wilcoxon\"\nrecipe = \"{recipe}\"\nobjectives = [\"max accuracy\"]\n[parameters]\n\"train.lr\" = {}",
+        "{ low = 0.01, high = 0.1 }"
+    );
+    let said = refused(&epochs, &[]);
+    assert!(said.contains("`wilcoxon` compares instances"), "{said}");
     let said = refused(&STUDY.replace("trials = 6", "trials = 0"), &[]);
     assert!(said.contains("a study of 0 trials finds nothing"), "{said}");
     let said = refused(&STUDY.replace("sh train.sh", "no-such-program"), &[]);

@@ -8,6 +8,7 @@ mod pareto;
 mod patience;
 mod percentile;
 mod thrift;
+mod wilcoxon;
 
 pub use extrapolation::{Extrapolation, Forecast};
 pub use halving::{Rung, SuccessiveHalving};
@@ -17,3 +18,4 @@ pub use pareto::ParetoHalving;
 pub use patience::Patience;
 pub use percentile::Percentile;
 pub use thrift::Thrift;
+pub use wilcoxon::Wilcoxon;

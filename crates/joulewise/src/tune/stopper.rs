@@ -3,10 +3,11 @@
 use anyhow::{Result, anyhow};
 use joulewise_tune::stoppers::{
     Extrapolation, Hyperband, ParetoHalving, Patience, Percentile, Resource, SuccessiveHalving, Thrift,
+    Wilcoxon,
 };
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
+use super::plan::{Plan, Work};
 use crate::hint::Hint as _;
 
 /// When a trial is not worth going on.
@@ -36,6 +37,9 @@ pub struct Stopper {
     /// Steps without a gain after which a trial ends.
     #[serde(default = "three")]
     pub patience: u64,
+    /// The probability of being so much worse by chance below which `wilcoxon` ends a trial.
+    #[serde(default = "tenth")]
+    pub p: f64,
 }
 
 /// The stoppers.
@@ -56,6 +60,8 @@ pub enum StopperName {
     Extrapolation,
     /// Twice the joules of what another trial needed to be as good.
     Thrift,
+    /// Worse than the best on the same folds, seeds or data sets, beyond chance.
+    Wilcoxon,
 }
 
 /// What a stopper counts.
@@ -78,6 +84,9 @@ fn three() -> u64 {
 fn half() -> f64 {
     50.0
 }
+fn tenth() -> f64 {
+    0.1
+}
 
 impl Stopper {
     /// One with all its defaults.
@@ -91,6 +100,7 @@ impl Stopper {
             screen: 0,
             percentile: half(),
             patience: three(),
+            p: tenth(),
         }
     }
 
@@ -143,6 +153,15 @@ impl Stopper {
             StopperName::Patience => Box::new(Patience::new(direction, self.patience, 0.0)),
             StopperName::Extrapolation => Box::new(Extrapolation::new(direction, max()?)),
             StopperName::Thrift => Box::new(Thrift::new(direction, 2.0)),
+            StopperName::Wilcoxon => {
+                if let Work::Recipe { .. } = plan.trial {
+                    return Err(anyhow!(
+                        "`wilcoxon` compares instances, and what a recipe's training reports are epochs"
+                    ))
+                    .hint("write stopper = \"asha\", or a command that reports folds or seeds");
+                }
+                Box::new(Wilcoxon::new(direction, self.p).min_instances(self.min as usize))
+            }
         })
     }
 
@@ -154,6 +173,7 @@ impl Stopper {
             Self { percentile, .. } if !(*percentile > 0.0 && *percentile < 100.0) => {
                 "`percentile` is not between 0 and 100"
             }
+            Self { p, .. } if !(*p > 0.0 && *p < 1.0) => "`p` is not between 0 and 1",
             Self { patience: 0, .. } => "`patience` is 0, so that nothing goes on",
             _ => return Ok(()),
         };

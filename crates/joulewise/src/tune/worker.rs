@@ -1,6 +1,6 @@
 //! A worker: asks the study for a trial, runs it, tells what came of it, until the search is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -306,11 +306,13 @@ struct Judge {
     stopper: Option<Box<dyn Stopper + Send>>,
     /// How many reports of each trial it knows.
     seen: BTreeMap<TrialId, usize>,
+    /// The trials of which it knows how they ended.
+    ended: BTreeSet<TrialId>,
 }
 
 impl Judge {
     fn new(stopper: Option<Box<dyn Stopper + Send>>) -> Self {
-        Self { stopper, seen: BTreeMap::new() }
+        Self { stopper, seen: BTreeMap::new(), ended: BTreeSet::new() }
     }
 
     /// Tells the stopper what is new of all trials but `own`.
@@ -322,6 +324,9 @@ impl Judge {
                 stopper.report(trial.id, report);
             }
             *seen = trial.curve.len();
+            if trial.state != State::Running && self.ended.insert(trial.id) {
+                stopper.end(trial);
+            }
         }
     }
 
