@@ -22,7 +22,7 @@ const GP_TRIALS: [u64; 3] = [100, 500, 1_000];
 /// Runs the comparison and keeps its page.
 pub(super) fn run(python: &Path, rounds: usize) -> Result<()> {
     show(cargo(&["build", "--release", "--package", "joulewise-tune", "--examples"]))?;
-    let mut peers = Peers::start(python)?;
+    let mut peers = Peers::of_all_kinds(python)?;
     let mut page = format!(
         "`cargo xtask bench tune --parts latency`. Milliseconds of a suggestion of {DIMENSIONS} parameters after so many \
          random trials, the tell before it included, on one thread: the median of 21 suggestions, of which the median \

@@ -1,5 +1,6 @@
 //! `cargo xtask bench tune`: searches against Optuna and others, part by part.
 
+mod evolution;
 mod latency;
 mod peers;
 mod quality;
@@ -45,6 +46,8 @@ enum Part {
     Quality,
     /// How near they come to fronts of two objectives.
     Hypervolume,
+    /// How near evolution comes to either, with more evaluations.
+    Evolution,
 }
 
 /// Runs the parts and keeps a page of each.
@@ -53,14 +56,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(options.replays > 0, "--replays must be at least 1");
     ensure!(options.seeds > 0 && options.slow_seeds > 0, "--seeds and --slow-seeds must be at least 1");
     let seeds = quality::Seeds { all: options.seeds, slow: options.slow_seeds.min(options.seeds) };
-    let python = venv::python("benches/tune/requirements.txt")?;
+    // The evolution strategies are compared without what the others need, which is large.
+    let python = || venv::python("benches/tune/requirements.txt");
     for part in &options.parts {
         match part {
-            Part::Storage => storage::run(&python, options.rounds)?,
-            Part::Table => table::run(&python, options.replays)?,
-            Part::Latency => latency::run(&python, options.rounds)?,
-            Part::Quality => quality::regrets(&python, seeds)?,
-            Part::Hypervolume => quality::hypervolumes(&python, seeds)?,
+            Part::Storage => storage::run(&python()?, options.rounds)?,
+            Part::Table => table::run(&python()?, options.replays)?,
+            Part::Latency => latency::run(&python()?, options.rounds)?,
+            Part::Quality => quality::regrets(&python()?, seeds)?,
+            Part::Evolution => evolution::run(options.seeds)?,
+            Part::Hypervolume => quality::hypervolumes(&python()?, seeds)?,
         }
     }
     Ok(())

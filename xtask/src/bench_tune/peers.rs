@@ -15,7 +15,7 @@ use crate::process::{command, root};
 const SCRIPT: &str = "benches/tune/quality.py";
 const REQUIREMENTS: &str = "benches/tune/requirements.txt";
 
-/// Optuna, Rustuna and BoTorch, on one thread.
+/// Searches of others, on one thread.
 pub(super) struct Peers {
     child: Child,
     input: ChildStdin,
@@ -25,10 +25,15 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Starts the process. What searches came to is kept under `target/`, as long as script and requirements stay: the
+    /// Starts those of Optuna, Rustuna and BoTorch.
+    pub(super) fn of_all_kinds(python: &Path) -> Result<Self> {
+        Self::start(python, SCRIPT, REQUIREMENTS)
+    }
+
+    /// Starts a script. What searches came to is kept under `target/`, as long as script and requirements stay: the
     /// same seed gives the same again, and some of them take minutes.
-    pub(super) fn start(python: &Path) -> Result<Self> {
-        let mut told = command(python, [SCRIPT]);
+    pub(super) fn start(python: &Path, script: &str, requirements: &str) -> Result<Self> {
+        let mut told = command(python, [script]);
         for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
             told.env(name, "1");
         }
@@ -42,7 +47,7 @@ impl Peers {
         let output = BufReader::new(child.stdout.take().context("the peers have no output")?);
 
         let mut hasher = DefaultHasher::new();
-        for file in [SCRIPT, REQUIREMENTS] {
+        for file in [script, requirements] {
             fs::read_to_string(root().join(file))
                 .with_context(|| format!("cannot read {file}"))?
                 .hash(&mut hasher);

@@ -100,7 +100,7 @@ pub(super) fn hypervolumes(python: &Path, seeds: Seeds) -> Result<()> {
 
 fn compare(python: &Path, seeds: Seeds, part: &str, about: &str, pairs: &[Pair]) -> Result<String> {
     show(cargo(&["build", "--release", "--package", "joulewise-tune", "--examples"]))?;
-    let mut peers = Peers::start(python)?;
+    let mut peers = Peers::of_all_kinds(python)?;
     let mut page = format!(
         "`cargo xtask bench tune --parts {part} --seeds {} --slow-seeds {}`. {EVALUATIONS} evaluations, seed by seed in \
          turns, one thread. {about} Of both sides the median over the seeds; the ratio is that of the medians, ours to \
@@ -118,14 +118,13 @@ fn compare(python: &Path, seeds: Seeds, part: &str, about: &str, pairs: &[Pair])
         )?;
         for problem in pair.problems {
             if !["mixed", "conditional"].contains(problem) {
-                let ours = json(command(regret(), ["--problem", problem, "--at", "0.3"]))?;
-                peers.check(problem, 0.3, &ours["values"])?;
+                is_as_the_peers_say(&mut peers, problem)?;
             }
             let (mut our, mut their) = (Vec::new(), Vec::new());
             for seed in 0..seeds.all {
                 let regret = match known.entry((pair.ours, problem, seed)) {
                     Entry::Occupied(entry) => *entry.get(),
-                    Entry::Vacant(entry) => *entry.insert(search(pair.ours, problem, seed)?),
+                    Entry::Vacant(entry) => *entry.insert(search(pair.ours, problem, EVALUATIONS, seed)?),
                 };
                 our.push(regret);
                 if seed < theirs {
@@ -152,8 +151,15 @@ fn regret() -> std::path::PathBuf {
     root().join("target/release/examples/regret")
 }
 
-fn search(sampler: &str, problem: &str, seed: u64) -> Result<f64> {
-    let (seed, evaluations) = (seed.to_string(), EVALUATIONS.to_string());
+/// Fails where a problem is another one to the peers.
+pub(super) fn is_as_the_peers_say(peers: &mut Peers, problem: &str) -> Result<()> {
+    let ours = json(command(regret(), ["--problem", problem, "--at", "0.3"]))?;
+    peers.check(problem, 0.3, &ours["values"])
+}
+
+/// What a search of ours lacks in the end.
+pub(super) fn search(sampler: &str, problem: &str, evaluations: u64, seed: u64) -> Result<f64> {
+    let (seed, evaluations) = (seed.to_string(), evaluations.to_string());
     let flags = ["--sampler", sampler, "--problem", problem, "--first-seed", &seed, "--seeds", "1"];
     let mut ours = command(regret(), flags);
     ours.args(["--evaluations", &evaluations]);
@@ -161,7 +167,7 @@ fn search(sampler: &str, problem: &str, seed: u64) -> Result<f64> {
 }
 
 /// Three significant digits.
-fn three(value: f64) -> String {
+pub(super) fn three(value: f64) -> String {
     if value != 0.0 && !(1e-3..1e4).contains(&value.abs()) {
         return format!("{value:.2e}");
     }
