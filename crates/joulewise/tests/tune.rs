@@ -525,6 +525,11 @@ fn generations_are_searched_and_derived_again() {
     let study = json(&tune(folder.path(), &["run", "s.toml", "--workers", "2", "--json"]));
     assert_eq!(study["plan"]["sampler"]["population"], 5);
     assert_eq!(study["best"]["parameters"]["digit"], 9, "{}", study["best"]);
+    // The script looks at nothing else.
+    assert_eq!(study["importances"][0]["parameters"][0], "digit");
+    assert!(study["importances"][0]["share"].as_f64() > Some(0.8), "{}", study["importances"]);
+    let shown = tune(folder.path(), &["show"]);
+    assert!(text(&shown.stdout).contains("what decides: digit "), "{}", text(&shown.stdout));
     let replayed = tune(folder.path(), &["replay"]);
     assert_eq!(text(&replayed.stdout), "40 of 40 suggestions are derived again, bit for bit\n");
 

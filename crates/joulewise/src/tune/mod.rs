@@ -4,6 +4,7 @@ pub mod caveats;
 pub mod command;
 mod configspace;
 pub mod cost;
+pub mod importance;
 pub mod live;
 pub mod objective;
 mod parameters;

@@ -31,7 +31,8 @@ pub(crate) fn probability(losses: &[f64]) -> f64 {
     }
     let n = losses.len() as f64;
     let zeros = of(|loss| loss == 0.0).iter().sum::<usize>();
-    let sum = (above as f64 + zeros as f64 / 2.0) / 2.0;
+    let doubled = above as f64 + zeros as f64 / 2.0;
+    let sum = doubled / 2.0;
     let correction: f64 = ties.iter().map(|&count| (count as f64).powi(3) - count as f64).sum();
     let deviation = ((n * (n + 1.0) * (2.0 * n + 1.0) - correction / 2.0) / 24.0).sqrt();
     log_below(-(sum - n * (n + 1.0) / 4.0) / deviation).exp()

@@ -16,6 +16,7 @@ use crate::exit;
 use crate::report::{self, quantity};
 use crate::tune::caveats;
 use crate::tune::cost::Cost;
+use crate::tune::importance;
 use crate::tune::live::{overhead, saved_j, values};
 use crate::tune::objective;
 use crate::tune::plan::Plan;
@@ -51,6 +52,10 @@ impl Show {
     }
 }
 
+/// Parameters, and pairs of them, that are named: those that explain so much of the variance, and no more than these.
+const DECISIVE: f64 = 0.05;
+const DECISIVE_SHOWN: usize = 5;
+
 /// Writes a study as JSON: what it is, where it stands, and all its trials.
 pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Result<()> {
     let cost = Cost::of(study);
@@ -69,6 +74,10 @@ pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Resu
         "overhead_cpu_s": overhead_cpu_s,
         (if cost == Cost::Joules { "saved_j" } else { "saved_s" }): saved_j(study.trials()),
         "caveats": caveats::of(study),
+        "importances": importance::of(study)
+            .iter()
+            .map(|of| json!({ "parameters": of.parameters, "share": of.share }))
+            .collect::<Vec<_>>(),
         "trials": objects(study.trials().iter().collect()),
     });
     serde_json::to_writer_pretty(&mut *out, &told)?;
@@ -107,6 +116,12 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
     writeln!(out, "best: trial {}, {}", best.id.0, values(study.objectives(), best))?;
     for (name, value) in best.point.values() {
         writeln!(out, "  {name} = {value}")?;
+    }
+    let decisive = importance::of(study).into_iter().filter(|of| of.share >= DECISIVE).take(DECISIVE_SHOWN);
+    let decisive: Vec<String> =
+        decisive.map(|of| format!("{} {}", importance::label(&of), quantity::percent(of.share))).collect();
+    if !decisive.is_empty() {
+        writeln!(out, "what decides: {}", decisive.join(", "))?;
     }
     let front = study.front();
     if front.len() > 1 {

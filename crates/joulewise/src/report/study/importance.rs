@@ -3,30 +3,40 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use joulewise_tune::Importance;
+
 use super::{done, first, searched};
 use crate::report::page::{data_table, figure, section};
 use crate::report::quantity;
 use crate::report::svg::bars::{self, Bar, Segment};
+use crate::tune::importance::{self, label};
 use crate::tune::worker::Study;
 
-/// Trials below which nothing can be said.
-const LEAST: usize = 12;
+/// Pairs that are shown: no more than these, and none that explain less than this.
+const PAIRS: usize = 5;
+const LEAST: f64 = 0.02;
 /// A parameter's range is cut into at most so many parts, with so many trials in each on average.
 const PARTS: usize = 8;
 const PER_PART: usize = 4;
 
 pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
     let (index, metric) = first(study);
-    let found = importances(study, index);
-    if found.is_empty() {
+    let found = importance::of(study);
+    let (single, pairs): (Vec<Importance>, Vec<Importance>) =
+        found.into_iter().partition(|importance| importance.parameters.len() == 1);
+    if single.is_empty() {
         return Ok(());
     }
+    let pairs = pairs.into_iter().filter(|pair| pair.share >= LEAST).take(PAIRS);
+    let found: Vec<(String, f64)> =
+        single.into_iter().chain(pairs).map(|importance| (label(&importance), importance.share)).collect();
     section(
         out,
         "importance",
         "What decides",
-        "The share of the variance between trials that a parameter explains by itself: of the means in parts of its range, less \
-         what chance alone would give. What parameters do only together is in none of them.",
+        "The share of the variance over the whole space that a parameter explains by itself, and two together (×) beyond that, going \
+         by a random forest that has learnt from the trials (fANOVA). The table has beside it the share of the variance between \
+         the trials as they are: of the means in parts of a range, less what chance alone would give.",
     )?;
     let bars: Vec<Bar<'_>> = found
         .iter()
@@ -43,22 +53,23 @@ pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
     figure(out, (0.0, 0.0), |out, frame| {
         bars::draw(out, frame.width, &format!("importance for {metric}"), &bars)
     })?;
-    let rows: Vec<Vec<String>> =
-        found.iter().map(|(name, share)| vec![name.clone(), quantity::percent(*share)]).collect();
-    data_table(out, &["parameter", "share of the variance"], &rows)?;
+    let between = between_trials(study, index);
+    let row = |(name, share): &(String, f64)| {
+        let between = between.get(name).map_or_else(String::new, |share| quantity::percent(*share));
+        vec![name.clone(), quantity::percent(*share), between]
+    };
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    data_table(out, &["parameter", "share over the space", "share between the trials"], &rows)?;
     out.push_str("</section>\n");
     Ok(())
 }
 
-/// The share of the variance that each parameter explains by itself, the largest first (adjusted for the number of
+/// The share of the variance between the trials that each parameter explains by itself (adjusted for the number of
 /// parts, as the adjusted coefficient of determination is).
-fn importances(study: &Study, index: usize) -> Vec<(String, f64)> {
+fn between_trials(study: &Study, index: usize) -> BTreeMap<String, f64> {
     let trials: Vec<_> = done(study, index).collect();
-    if trials.len() < LEAST {
-        return Vec::new();
-    }
     let parts = (trials.len() / PER_PART).clamp(2, PARTS);
-    let mut found: Vec<(String, f64)> = searched(study)
+    searched(study)
         .into_iter()
         .filter_map(|(name, domain)| {
             let part = |unit: f64| ((unit * parts as f64) as usize).min(parts - 1);
@@ -73,9 +84,7 @@ fn importances(study: &Study, index: usize) -> Vec<(String, f64)> {
                 .collect();
             Some((name.to_owned(), explained(&points)?))
         })
-        .collect();
-    found.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    found
+        .collect()
 }
 
 fn explained(points: &[(usize, f64)]) -> Option<f64> {
