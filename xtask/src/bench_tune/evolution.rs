@@ -5,10 +5,9 @@ use std::fmt::Write;
 use anyhow::Result;
 
 use super::peers::Peers;
-use super::quality::{is_as_the_peers_say, search, three};
-use super::ratio::Ratio;
+use super::quality::{is_as_the_peers_say, search};
+use super::ratio::cells;
 use crate::process::{cargo, show};
-use crate::quantile::median;
 use crate::{results, venv};
 
 const SCRIPT: &str = "benches/tune/evolution/peers.py";
@@ -50,17 +49,7 @@ pub(super) fn run(seeds: u64) -> Result<()> {
                     our.push(search(ours, problem, evaluations, seed)?.max(FOUND));
                     their.push(peers.regret(theirs, problem, evaluations, seed)?.max(FOUND));
                 }
-                let ratio = Ratio::of(&our, &their);
-                writeln!(
-                    page,
-                    "| {problem} | {evaluations} | {} | {} | {} | {}–{} | {} |",
-                    three(median(&mut our)),
-                    three(median(&mut their)),
-                    three(ratio.value),
-                    three(ratio.low),
-                    three(ratio.high),
-                    ratio.verdict()
-                )?;
+                writeln!(page, "| {problem} | {evaluations} | {}", cells(&our, &their))?;
             }
         }
     }

@@ -8,9 +8,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::peers::{Peers, number};
-use super::ratio::Ratio;
+use super::ratio::cells;
 use crate::process::{cargo, command, json, root, show};
-use crate::quantile::median;
 use crate::results;
 
 const EVALUATIONS: u64 = 100;
@@ -131,17 +130,7 @@ fn compare(python: &Path, seeds: Seeds, part: &str, about: &str, pairs: &[Pair])
                     their.push(peers.regret(pair.theirs, problem, EVALUATIONS, seed)?);
                 }
             }
-            let ratio = Ratio::of(&our, &their);
-            writeln!(
-                page,
-                "| {problem} | {} | {} | {} | {}–{} | {} |",
-                three(median(&mut our)),
-                three(median(&mut their)),
-                three(ratio.value),
-                three(ratio.low),
-                three(ratio.high),
-                ratio.verdict()
-            )?;
+            writeln!(page, "| {problem} | {}", cells(&our, &their))?;
         }
     }
     Ok(page)
@@ -164,13 +153,4 @@ pub(super) fn search(sampler: &str, problem: &str, evaluations: u64, seed: u64) 
     let mut ours = command(regret(), flags);
     ours.args(["--evaluations", &evaluations]);
     number(&json(ours)?, "median")
-}
-
-/// Three significant digits.
-pub(super) fn three(value: f64) -> String {
-    if value != 0.0 && !(1e-3..1e4).contains(&value.abs()) {
-        return format!("{value:.2e}");
-    }
-    let digits = if value == 0.0 { 0 } else { 2 - value.abs().log10().floor() as i32 };
-    format!("{value:.*}", digits.max(0) as usize)
 }

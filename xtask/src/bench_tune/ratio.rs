@@ -5,15 +5,15 @@ use crate::quantile::{median, quantile};
 const RESAMPLES: usize = 10_000;
 
 /// The ratio of the medians of two samples, with a bootstrap interval of 95 %.
-pub(super) struct Ratio {
-    pub(super) value: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
+struct Ratio {
+    value: f64,
+    low: f64,
+    high: f64,
 }
 
 impl Ratio {
     /// Of ours to theirs; less is better. Each side is drawn anew by itself.
-    pub(super) fn of(ours: &[f64], theirs: &[f64]) -> Self {
+    fn of(ours: &[f64], theirs: &[f64]) -> Self {
         let mut random = fastrand::Rng::with_seed(0);
         let mut resampled = |values: &[f64]| {
             let mut drawn: Vec<f64> =
@@ -29,13 +29,30 @@ impl Ratio {
     }
 
     /// What it says: an interval that contains 1 is a tie.
-    pub(super) fn verdict(&self) -> &'static str {
+    fn verdict(&self) -> &'static str {
         match (self.low, self.high) {
             (_, high) if high < 1.0 => "better",
             (low, _) if low > 1.0 => "worse",
             _ => "tie",
         }
     }
+}
+
+/// Cells of a table: the medians of both, their ratio, its interval, and what it says.
+pub(super) fn cells(ours: &[f64], theirs: &[f64]) -> String {
+    let ratio = Ratio::of(ours, theirs);
+    let of = |values: &[f64]| three(median(&mut values.to_vec()));
+    let (low, high) = (three(ratio.low), three(ratio.high));
+    format!("{} | {} | {} | {low}–{high} | {} |", of(ours), of(theirs), three(ratio.value), ratio.verdict())
+}
+
+/// Three significant digits.
+fn three(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e4).contains(&value.abs()) {
+        return format!("{value:.2e}");
+    }
+    let digits = if value == 0.0 { 0 } else { 2 - value.abs().log10().floor() as i32 };
+    format!("{value:.*}", digits.max(0) as usize)
 }
 
 #[cfg(test)]
