@@ -2,7 +2,10 @@
 //!
 //! `cargo run --release --example kills -- 1000 16 2 150` has 16 processes do a grid of 1 000 cells, 150 ms a cell, kills one
 //! of them every 2 seconds and starts another, and prints what came of it as JSON. It fails unless every cell was done
-//! exactly once and nobody but the killed was hurt.
+//! exactly once and nobody but the killed was hurt. With the address of a PostgreSQL server as a fifth argument, and
+//! `--features postgres`, the study is there instead of in a file.
+
+mod place;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -12,23 +15,25 @@ use std::time::{Duration, Instant};
 use std::{env, io, process, thread};
 
 use joulewise_tune::samplers::Grid;
-use joulewise_tune::storage::{Definition, Sqlite, Storage};
+use joulewise_tune::storage::Definition;
 use joulewise_tune::{Direction, Objectives, Outcome, SharedStudy, Space, State};
-
-const STUDY: &str = "grid";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [role, path, trial_ms] = &arguments[..]
+    if let [role, place, study, trial_ms] = &arguments[..]
         && role == "worker"
     {
-        return work(path, Duration::from_millis(trial_ms.parse()?));
+        return work(place, study, Duration::from_millis(trial_ms.parse()?));
     }
     let number = |at: usize, default| arguments.get(at).map_or(Ok(default), |text| text.parse::<f64>());
     let (cells, workers) = (number(0, 1000.0)? as i64, number(1, 16.0)? as usize);
     let (kill_every, trial_ms) = (Duration::from_secs_f64(number(2, 2.0)?), number(3, 150.0)?);
 
-    let path = env::temp_dir().join(format!("joulewise-kills-{}.db", process::id()));
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("study.db");
+    let path = path.to_str().ok_or("the folder for temporary files has a strange name")?;
+    let place = arguments.get(4).map_or(path, String::as_str);
+    let study = format!("kills {}", process::id());
     let space = Space::new().int("cell", 0, cells - 1)?;
     let definition = Definition {
         exact: true,
@@ -36,11 +41,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         retries: 20,
         ..Definition::new(space, Objectives::single(Direction::Max), 1, "grid")
     };
-    drop(Sqlite::at(&path).create(STUDY, &definition)?);
+    drop(place::studies(place)?.create(&study, &definition)?);
 
     let start = || -> io::Result<Child> {
         let mut worker = Command::new(env::current_exe()?);
-        worker.arg("worker").arg(&path).arg(trial_ms.to_string()).stdout(Stdio::null()).spawn()
+        worker.args(["worker", place, &study, &trial_ms.to_string()]).stdout(Stdio::null()).spawn()
     };
     let begin = Instant::now();
     let mut processes = (0..workers).map(|_| start()).collect::<Result<Vec<_>, _>>()?;
@@ -66,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let wall_s = begin.elapsed().as_secs_f64();
 
-    let study = SharedStudy::new(Sqlite::at(&path).open(STUDY)?, Grid::default())?;
+    let study = SharedStudy::new(place::studies(place)?.open(&study)?, Grid::default())?;
     let done: Vec<_> = study.trials().iter().filter(|trial| trial.outcome().is_some()).collect();
     let distinct = done.iter().filter_map(|trial| trial.point.int("cell")).collect::<BTreeSet<_>>().len();
     let lost = study.trials().iter().filter(|trial| matches!(trial.state, State::Lost { .. })).count();
@@ -76,19 +81,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         "workers_hurt": hurt, "wall_s": wall_s, "exact": is_exact,
     });
     writeln!(io::stdout().lock(), "{result}")?;
-    drop(study);
-    for end in ["", "-wal", "-shm"] {
-        let file = format!("{}{end}", path.display());
-        std::fs::remove_file(file).or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })?;
-    }
     if is_exact { Ok(()) } else { Err("the grid was not done exactly once".into()) }
 }
 
-fn work(path: &str, trial: Duration) -> Result<(), Box<dyn Error>> {
-    let mut study = SharedStudy::new(Sqlite::at(path).open(STUDY)?, Grid::default())?;
+fn work(place: &str, study: &str, trial: Duration) -> Result<(), Box<dyn Error>> {
+    let mut study = SharedStudy::new(place::studies(place)?.open(study)?, Grid::default())?;
     let worker = process::id().to_string();
     loop {
         if let Some(claim) = study.ask(&worker)? {

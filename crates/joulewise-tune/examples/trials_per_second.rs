@@ -4,6 +4,8 @@
 //! and prints what it measured as JSON. With the address of a server as a third argument, and `--features postgres`, the
 //! study is there.
 
+mod place;
+
 use std::error::Error;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,9 +13,7 @@ use std::time::Instant;
 use std::{env, io, process};
 
 use joulewise_tune::samplers::Random;
-#[cfg(feature = "postgres")]
-use joulewise_tune::storage::Postgres;
-use joulewise_tune::storage::{Definition, Sqlite, Storage};
+use joulewise_tune::storage::Definition;
 use joulewise_tune::{Direction, Objectives, Outcome, SharedStudy, Space, State, Told};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let place = arguments.get(2).map_or(path, String::as_str);
     let study = format!("trials per second {}", process::id());
     let definition = Definition::new(space()?, Objectives::single(Direction::Min), 1, "random");
-    drop(storage(place)?.create(&study, &definition)?);
+    drop(place::studies(place)?.create(&study, &definition)?);
     let begin = Instant::now();
     let mut processes = Vec::new();
     for _ in 0..workers {
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         failures += u64::from(!process.wait()?.success());
     }
     let wall_s = begin.elapsed().as_secs_f64();
-    let study = SharedStudy::new(storage(place)?.open(&study)?, Random)?;
+    let study = SharedStudy::new(place::studies(place)?.open(&study)?, Random)?;
     let done = study.trials().iter().filter(|trial| trial.outcome().is_some()).count();
     let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
     let result = serde_json::json!({
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn work(place: &str, study: &str, trials: u64) -> Result<(), Box<dyn Error>> {
-    let mut study = SharedStudy::new(storage(place)?.open(study)?, Random)?;
+    let mut study = SharedStudy::new(place::studies(place)?.open(study)?, Random)?;
     let worker = process::id().to_string();
     for _ in 0..trials {
         let claim = study.ask(&worker)?.ok_or("the study is over")?;
@@ -72,12 +72,4 @@ fn work(place: &str, study: &str, trials: u64) -> Result<(), Box<dyn Error>> {
 
 fn space() -> Result<Space, Box<dyn Error>> {
     Ok((0..5).try_fold(Space::new(), |space, i| space.float(&format!("x{i}"), 0.0, 1.0))?)
-}
-
-fn storage(place: &str) -> Result<Box<dyn Storage>, Box<dyn Error>> {
-    #[cfg(feature = "postgres")]
-    if Postgres::is_address(place) {
-        return Ok(Box::new(Postgres::at(place)?));
-    }
-    Ok(Box::new(Sqlite::at(place)))
 }

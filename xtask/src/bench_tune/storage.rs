@@ -57,20 +57,23 @@ pub(super) fn run(python: &Path, rounds: usize) -> Result<()> {
         let (low, high) = (rates[0], rates[rates.len() - 1]);
         writeln!(page, "| {name} | {middle:.0} | {low:.0}–{high:.0} | {failures} |")?;
     }
-    page += &on_a_server(rounds)?;
+    let server = Server::start_with("");
+    if let Some(server) = &server {
+        page += &on_a_server(server, rounds)?;
+    }
     page += "\n## Grids of which workers are killed\n\nEvery two seconds a worker gets SIGKILL and another takes its place. \
              Done counts results; each cell should have one. Optuna has its heartbeat and its callback that retries.\n\n\
              | | workers | kills | cells | done | distinct | workers hurt by others |\n|---|---:|---:|---:|---:|---:|---:|\n";
     let script = "benches/tune/storage.py";
-    let grids = [
-        ("Joulewise", OUR_GRID[1], json(command(example("kills"), OUR_GRID))?),
-        ("Joulewise", BOTH_GRIDS[1], json(command(example("kills"), BOTH_GRIDS))?),
-        (
-            "Optuna 5.0.0",
-            BOTH_GRIDS[1],
-            json(command(python, [&[script, "kills"], &BOTH_GRIDS[..]].concat()))?,
-        ),
-    ];
+    let ours = |arguments: &[&str]| json(command(example("kills"), arguments));
+    let mut grids = vec![("Joulewise", OUR_GRID[1], ours(&OUR_GRID)?)];
+    if let Some(server) = &server {
+        let told = ours(&[&OUR_GRID[..], &[&server.address()]].concat())?;
+        grids.push(("Joulewise, on a PostgreSQL server", OUR_GRID[1], told));
+    }
+    grids.push(("Joulewise", BOTH_GRIDS[1], ours(&BOTH_GRIDS)?));
+    let told = json(command(python, [&[script, "kills"], &BOTH_GRIDS[..]].concat()))?;
+    grids.push(("Optuna 5.0.0", BOTH_GRIDS[1], told));
     for (name, workers, told) in &grids {
         let fields = ["kills", "cells", "done", "distinct", "workers_hurt"];
         let cells = fields.map(|field| told[field].to_string()).join(" | ");
@@ -90,8 +93,7 @@ pub(super) fn run(python: &Path, rounds: usize) -> Result<()> {
 }
 
 /// The same on a PostgreSQL server of this machine, which has each event on its disk before it answers.
-fn on_a_server(rounds: usize) -> Result<String> {
-    let Some(server) = Server::start_with("") else { return Ok(String::new()) };
+fn on_a_server(server: &Server, rounds: usize) -> Result<String> {
     let address = server.address();
     let mut page = format!(
         "\n## Trials a second on a PostgreSQL server\n\nThe same through {}, which runs on the same processors with its \
