@@ -12,8 +12,9 @@ use crate::space::Space;
 const EVALUATIONS: usize = 40;
 /// Gradient and coordinate steps take turns so often.
 const ROUNDS: usize = 3;
-/// Parameters that are changed at once near an incumbent (Eriksson and Jankowiak 2021).
-const PERTURBED: f64 = 20.0;
+/// Parameters that are changed at once near an incumbent: of one half of the points many (Eriksson and Jankowiak 2021), of
+/// the other so few that what the others have come to is kept.
+const PERTURBED: [f64; 2] = [20.0, 1.5];
 /// Values of a parameter that are tried all; of more, only neighbours.
 const ALL_VALUES: u64 = 16;
 
@@ -73,7 +74,8 @@ impl Search<'_> {
     /// A few parameters moved by a little, or by much.
     fn perturbed(&self, incumbent: &Point, stream: &mut Stream) -> Point {
         let axes = self.encoding.axes();
-        let chance = (PERTURBED / axes.len() as f64).min(1.0);
+        let perturbed = PERTURBED[usize::from(stream.unit() < 0.5)];
+        let chance = (perturbed / axes.len() as f64).min(1.0);
         let width = 10f64.powf(-0.5 - 2.5 * stream.unit());
         let always = stream.below(axes.len() as u64) as usize;
         let mut changes: Vec<(&str, Value)> = Vec::new();
