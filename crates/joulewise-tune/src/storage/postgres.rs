@@ -11,6 +11,7 @@
 //! so a pooler of connections may stand in between.
 
 mod address;
+mod distrust;
 mod encryption;
 mod failure;
 mod journal;

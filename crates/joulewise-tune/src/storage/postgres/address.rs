@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use postgres::Config;
-use postgres::config::Host;
+use postgres::config::{Host, SslMode};
 
 use super::encryption::Encryption;
 use super::password_file::{self, Login};
@@ -89,6 +89,12 @@ impl Address {
                 config.port(port);
             }
         }
+        if config.get_hosts().is_empty() {
+            // A server that has an address and no name proves that it is the one of this address.
+            for address in config.get_hostaddrs().to_vec() {
+                config.host(&address.to_string());
+            }
+        }
         if let (Some(user), None) = (variable("PGUSER").or_else(|| variable("USER")), config.get_user()) {
             config.user(&user);
         }
@@ -109,7 +115,13 @@ impl Address {
         if config.get_keepalives_interval().is_none() {
             config.keepalives_idle(IDLE).keepalives_interval(IDLE / 3).keepalives_retries(3);
         }
-        config.ssl_mode(encryption.mode());
+        let is_local = |host: &Host| !matches!(host, Host::Tcp(_));
+        if config.get_hostaddrs().is_empty() && config.get_hosts().iter().all(is_local) {
+            // Nobody can listen to a socket of this machine, and servers do not encrypt there.
+            config.ssl_mode(SslMode::Disable);
+        } else {
+            config.ssl_mode(encryption.mode());
+        }
         Ok(())
     }
 
@@ -205,7 +217,9 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for text in ["mysql://h/db", "postgresql://h/db?sslmode=perhaps", "postgresql://h/db?colour=red"] {
+        let parameters = ["sslmode=perhaps", "colour=red", "sslrootcert=system&sslmode=require"];
+        let texts = parameters.map(|parameters| format!("postgresql://h/db?{parameters}"));
+        for text in texts.iter().map(String::as_str).chain(["mysql://h/db"]) {
             let error = Address::read(text, &nothing).err().unwrap();
             assert!(error.kind() == StorageErrorKind::Refused && error.cure().is_some(), "{text}: {error}");
         }

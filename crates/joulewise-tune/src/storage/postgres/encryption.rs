@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use postgres::config::SslMode;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -34,7 +35,13 @@ enum Proof {
 impl Encryption {
     /// By the name of a mode, in the words of PostgreSQL's own programs.
     pub(super) fn of(mode: Option<&str>, roots: Option<PathBuf>) -> Result<Self, String> {
-        let (mode, proof) = match mode.unwrap_or("prefer") {
+        // This file is none: whoever is trusted by a machine has signed for everybody, under their names.
+        let is_system = roots.as_ref().is_some_and(|file| file.as_os_str() == "system");
+        let roots = roots.filter(|_| !is_system);
+        let (mode, proof) = match mode.unwrap_or(if is_system { "verify-full" } else { "prefer" }) {
+            mode if is_system && mode != "verify-full" => {
+                return Err(format!("sslrootcert=system needs sslmode=verify-full, and not {mode}"));
+            }
             "disable" => (SslMode::Disable, Proof::Nothing),
             "allow" | "prefer" => (SslMode::Prefer, Proof::Nothing),
             // Whoever names the authorities wants them to have signed.
@@ -61,11 +68,7 @@ impl Encryption {
         let provider = Arc::new(ring::default_provider());
         let chain = match self.proof {
             Proof::Nothing => None,
-            Proof::Authority | Proof::Host => {
-                let roots = Arc::new(self.authorities()?);
-                let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
-                Some(verifier.build().map_err(|error| error.to_string())?)
-            }
+            Proof::Authority | Proof::Host => Some(self.chain(&provider)?),
         };
         let verifier = Verifier { provider: Arc::clone(&provider), chain, proof: self.proof };
         let config = ClientConfig::builder_with_provider(provider)
@@ -79,31 +82,39 @@ impl Encryption {
         Ok(MakeRustlsConnect::new(config))
     }
 
-    fn authorities(&self) -> Result<RootCertStore, String> {
+    fn chain(&self, provider: &Arc<CryptoProvider>) -> Result<Chain, String> {
         let certificates = match &self.roots {
             Some(file) => CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|error| format!("cannot read the certificates in {}: {error}", file.display()))?,
             None => rustls_native_certs::load_native_certs().certs,
         };
-        let mut store = RootCertStore::empty();
-        if store.add_parsable_certificates(certificates).0 > 0 {
-            return Ok(store);
+        let mut roots = RootCertStore::empty();
+        if roots.add_parsable_certificates(certificates.iter().cloned()).0 == 0 {
+            return Err(match &self.roots {
+                Some(file) => format!("{} holds no certificate", file.display()),
+                None => "this machine trusts no authority: name a file of certificates with sslrootcert"
+                    .to_owned(),
+            });
         }
-        Err(match &self.roots {
-            Some(file) => format!("{} holds no certificate", file.display()),
-            None => {
-                "this machine trusts no authority: name a file of certificates with sslrootcert".to_owned()
-            }
-        })
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+        Ok(Chain { verifier: verifier.map_err(|error| error.to_string())?, certificates })
     }
+}
+
+/// Those who are trusted.
+#[derive(Debug)]
+struct Chain {
+    verifier: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 /// Looks at a server's certificate as far as the mode says.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    chain: Option<Arc<WebPkiServerVerifier>>,
+    chain: Option<Chain>,
     proof: Proof,
 }
 
@@ -117,7 +128,15 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
-        match chain.verify_server_cert(certificate, others, host, ocsp, now) {
+        match chain.verifier.verify_server_cert(certificate, others, host, ocsp, now) {
+            // A server that signed for itself is an authority in the eyes of the standard, and proves nothing by the
+            // chain of one. Who has this very certificate and trusts it knows the server by it.
+            Err(rustls::Error::InvalidCertificate(_)) if chain.certificates.contains(certificate) => {
+                if self.proof == Proof::Host {
+                    verify_server_name(&ParsedCertificate::try_from(certificate)?, host)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
             // The name is looked at last, so the authority is one that is trusted.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -132,6 +151,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // From a server that need prove nothing, certificates are taken that cannot even be read.
+        if self.chain.is_none() {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls12_signature(message, certificate, signature, algorithms)
     }
@@ -142,6 +165,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // From a server that need prove nothing, certificates are taken that cannot even be read.
+        if self.chain.is_none() {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
         let algorithms = &self.provider.signature_verification_algorithms;
         verify_tls13_signature(message, certificate, signature, algorithms)
     }

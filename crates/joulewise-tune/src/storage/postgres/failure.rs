@@ -6,6 +6,7 @@ use std::io;
 use postgres::Error;
 use postgres::error::SqlState;
 
+use super::distrust;
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// What to do about a login that was refused.
@@ -98,8 +99,7 @@ fn without_server(error: &Error) -> Meaning {
         let cure = "leave sslmode away where nobody can listen, or have the server set up with ssl = on";
         return (StorageErrorKind::Denied, "the server does not encrypt".to_owned(), Some(cure));
     }
-    if problem.contains("invalid peer certificate") {
-        let cure = "name the file of the authority that signed it with sslrootcert";
+    if let Some((problem, cure)) = distrust::reason(error) {
         return (StorageErrorKind::Denied, problem, Some(cure));
     }
     let cure = "see that the server runs and that its name, its port and the network are right";

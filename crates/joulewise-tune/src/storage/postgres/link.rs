@@ -106,6 +106,7 @@ impl Link {
 fn connect(address: &Address) -> Result<Client, Trouble> {
     let connector = address.encryption.connector().map_err(|problem| {
         StorageError::new(StorageErrorKind::Denied, format!("{}: {problem}", address.shown()))
+            .cured_by("name, with sslrootcert, a file of the authority's certificate as text (PEM)")
     })?;
     Ok(address.config.connect(connector)?)
 }
