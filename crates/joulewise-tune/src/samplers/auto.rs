@@ -51,7 +51,7 @@ struct StudyFacts {
     is_noisy: bool,
     is_cost_aware: bool,
     budget: Option<f64>,
-    dear: Option<f64>,
+    dear: Option<(f64, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,11 +125,11 @@ impl Auto {
         Self::decide(StudyFacts { is_cost_aware: true, budget, ..self.study })
     }
 
-    /// Trials are dear where they cost so much on average, in the unit of the study: then a [`Gp`] is worth its time. To
-    /// be said before the first trial.
+    /// Trials are dear where they cost so much on average, in the unit that the study counts its costs in: then a [`Gp`]
+    /// is worth its time. To be said before the first trial.
     #[must_use]
-    pub fn dear_from(self, cost: f64) -> Self {
-        Self::decide(StudyFacts { dear: Some(cost), ..self.study })
+    pub fn dear_from(self, cost: f64, unit: &'static str) -> Self {
+        Self::decide(StudyFacts { dear: Some((cost, unit)), ..self.study })
     }
 
     /// Which sampler it is, and why: one line.
@@ -151,11 +151,11 @@ impl Auto {
                     _ if study.space.is_conditional() => {
                         (Chosen::Tpe(Box::new(tpe)), "tpe: parameters have conditions".to_owned())
                     }
-                    Some(dear) if !study.is_noisy => {
+                    Some((dear, unit)) if !study.is_noisy => {
                         let gp = Gp::new(&study.objectives);
                         let gp = if study.is_cost_aware { gp.cost_aware(study.budget) } else { gp };
                         let why = format!(
-                            "gp where trials cost {dear} or more, up to {MOST} of them; tpe, which is quicker, else"
+                            "gp where trials cost {dear} {unit} or more, up to {MOST} of them; tpe, which is quicker, else"
                         );
                         let either = Either { tpe, gp: Some(gp), dear, costs: BTreeMap::new() };
                         (Chosen::Either(Box::new(either)), why)
@@ -216,7 +216,7 @@ mod tests {
         testing::check_sampler_in(|space, objectives| {
             Auto::new(space, objectives).noisy().cost_aware(Some(50.0))
         });
-        testing::check_sampler_in(|space, objectives| Auto::new(space, objectives).dear_from(8.0));
+        testing::check_sampler_in(|space, objectives| Auto::new(space, objectives).dear_from(8.0, "J"));
     }
 
     #[test]
@@ -235,14 +235,14 @@ mod tests {
             tell(&mut sampler, trials, cost);
             sampler.ask(&space, Stream::new(3, trials))
         };
-        let auto = || Box::new(Auto::new(&space, &objectives).dear_from(100.0));
+        let auto = || Box::new(Auto::new(&space, &objectives).dear_from(100.0, "J"));
         let gp = next(Box::new(Gp::new(&objectives)), 30, 1.0);
         let tpe = next(Box::new(Tpe::new(&objectives)), 30, 1.0);
         assert_ne!(gp, tpe);
         assert_eq!((next(auto(), 30, 100.0), next(auto(), 30, 99.0)), (gp, tpe));
         let many = MOST as u64 + 1;
         assert_eq!(next(auto(), many, 100.0), next(Box::new(Tpe::new(&objectives)), many, 100.0));
-        assert!(auto().why().starts_with("gp where trials cost 100 or more"), "{}", auto().why());
+        assert!(auto().why().starts_with("gp where trials cost 100 J or more"), "{}", auto().why());
     }
 
     #[test]

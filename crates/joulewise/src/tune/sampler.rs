@@ -139,7 +139,7 @@ impl Sampler {
 
     /// Which sampler `auto` is for `plan`.
     fn auto(&self, plan: &Plan) -> Auto {
-        let auto = Auto::new(&plan.space, &plan.objectives).dear_from(DEAR_J);
+        let auto = Auto::new(&plan.space, &plan.objectives).dear_from(DEAR_J, "J");
         let auto = if plan.noisy { auto.noisy() } else { auto };
         if self.cost_aware { auto.cost_aware(plan.limits.energy_j) } else { auto }
     }
