@@ -69,6 +69,10 @@ pub struct Claim {
     pub fence: u64,
 }
 
+/// How many times what is known a cost has to be to be told again. What happened is kept for ever: of a trial that runs for a
+/// day, some ninety times what it had cost.
+const WORTH_TELLING: f64 = 1.1;
+
 /// What became of a message about a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
@@ -174,10 +178,19 @@ impl<S: Sampler> SharedStudy<S> {
         })
     }
 
-    /// Says that the caller is still at it; `false` when its lease is over and another may have been given the trial.
-    /// To be called a few times within the lease of the definition.
-    pub fn renew(&mut self, claim: &Claim) -> Result<bool, StorageError> {
-        self.journal.renew(claim.id, claim.fence)
+    /// Says that the caller is still at it, and what the trial has cost so far, which is kept should it get lost; `false` when
+    /// its lease is over and another may have been given the trial. To be called a few times within the lease of the
+    /// definition.
+    pub fn renew(&mut self, claim: &Claim, cost: f64) -> Result<bool, StorageError> {
+        let is_held = self.journal.renew(claim.id, claim.fence)?;
+        let known = self.trials().get(claim.id.0 as usize).map_or(0.0, |trial| self.fold.cost_of(trial.id));
+        if is_held && cost > WORTH_TELLING * known {
+            self.append(|fold| {
+                let is_current = fold.is_current(claim)? && fold.is_running(claim.id);
+                Ok((is_current.then_some(Entry::Spent { trial: claim.id, cost }).into_iter().collect(), ()))
+            })?;
+        }
+        Ok(is_held)
     }
 
     /// Waits until there may be work again for who found none, and for no longer than `patience`; says whether to ask.
@@ -234,7 +247,7 @@ impl<S: Sampler> SharedStudy<S> {
 
     /// What all trials have cost, whatever became of them.
     pub fn cost(&self) -> f64 {
-        self.trials().iter().map(Trial::cost).sum()
+        self.fold.cost()
     }
 
     /// What the study is.

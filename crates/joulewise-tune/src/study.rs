@@ -86,8 +86,8 @@ impl<S: Sampler> Study<S> {
         &self.trials
     }
 
-    /// The trial that misses the bounds least, with the best value of the first objective; of equal ones the
-    /// cheapest, then the oldest.
+    /// The trial that keeps the bounds and has the best value of the first objective; of equal ones the cheapest, then
+    /// the oldest.
     pub fn best(&self) -> Option<&Trial> {
         best(&self.objectives, &self.trials)
     }
@@ -104,10 +104,11 @@ impl<S: Sampler> Study<S> {
     }
 }
 
-/// The trial that misses the bounds least, with the best value of the first objective; of equal ones the cheapest,
-/// then the oldest. Trials that were stopped early do not count.
+/// The trial that keeps the bounds and has the best value of the first objective; of equal ones the cheapest, then the
+/// oldest. Trials that were stopped early do not count.
 pub fn best<'a>(objectives: &Objectives, trials: &'a [Trial]) -> Option<&'a Trial> {
     done(trials)
+        .filter(|(_, outcome)| objectives.violation(&outcome.values) <= 0.0)
         .min_by(|(_, a), (_, b)| objectives.compare(&a.values, &b.values).then(a.cost.total_cmp(&b.cost)))
         .map(|(trial, _)| trial)
 }

@@ -239,7 +239,7 @@ fn a_study_of_the_same_name_has_to_be_the_same() {
 #[test]
 fn trainings_of_our_own_are_trials_too() {
     let folder = folder(
-        "recipe = \"r.toml\"\nobjectives = [\"max accuracy\", \"min energy_j\", \"macs <= 300000\"]\ntrials = 3\n\
+        "recipe = \"r.toml\"\nobjectives = [\"max accuracy\", \"min energy_j\", \"macs <= 400000\"]\ntrials = 3\n\
          [parameters]\ntrain.lr = { low = 1e-3, high = 0.1, log = true }\nmodel.width = { low = 0.1, high = 1.0 }",
     );
     let recipe = "[data]\ntrain = 400\ntest = 100\n[train]\nepochs = 2\nbatch = 16\nthreads = 1\n";
@@ -265,6 +265,8 @@ fn trainings_of_our_own_are_trials_too() {
         tune(folder.path(), &["run", "s.toml", "--name", "elsewhere", "--data", "no-such-folder"]);
     assert_eq!(elsewhere.status.code(), Some(2));
     assert!(text(&elsewhere.stderr).contains("no-such-folder"), "{}", text(&elsewhere.stderr));
+    let left = tune(folder.path(), &["best", "elsewhere"]);
+    assert!(text(&left.stderr).contains("no study"), "a study that could not begin: {}", text(&left.stderr));
 }
 
 #[test]

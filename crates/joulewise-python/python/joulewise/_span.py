@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import json
 import os
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from time import monotonic_ns
@@ -18,6 +20,8 @@ _R = TypeVar("_R")
 
 # What names the socket in the environment of a program that is measured.
 VARIABLE = "JOULEWISE_SPANS"
+# The folder of the trial that this program is, if it is one.
+TRIAL_FOLDER = "JOULEWISE_OUT"
 
 _meter: Meter | None = None
 _innermost: ContextVar[bytes] = ContextVar("joulewise_innermost", default=b"-")
@@ -101,12 +105,27 @@ def _measured(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 def metric(name: str, value: SupportsFloat) -> None:
     """Tells of a value of a metric, as ``joulewise.metric("val_accuracy", 0.91)`` after each epoch.
 
-    It shows whether a training still gets anywhere for its joules. Where nothing is measured it does nothing.
+    It shows whether a training still gets anywhere for its joules, and tells ``joulewise tune`` how a trial does. Where
+    nobody listens it does nothing.
     """
+    number, name = float(value), " ".join(name.split())
+    folder = os.environ.get(TRIAL_FOLDER)
+    if folder:
+        _report(folder, name, number)
     meter = _meter
     if meter is not None:
-        now = monotonic_ns()
-        meter.tell(b"metric %d %b %b" % (now, repr(float(value)).encode(), " ".join(name.split()).encode(errors="replace")))
+        meter.tell(b"metric %d %b %b" % (monotonic_ns(), repr(number).encode(), name.encode(errors="replace")))
+
+
+def _report(folder: str, name: str, value: float) -> None:
+    # One write per line: processes that append at a time do not mix theirs.
+    line = json.dumps({name: value}) + "\n"
+    try:
+        with open(os.path.join(folder, "metrics.jsonl"), "a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        # A training is worth more than what is told of it.
+        warnings.warn(f"the metric {name!r} is not told of: {error}", RuntimeWarning, stacklevel=3)
 
 
 def is_measured() -> bool:

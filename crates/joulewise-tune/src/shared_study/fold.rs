@@ -73,6 +73,10 @@ impl<S: Sampler> Fold<S> {
                 self.begin(Trial::running(trial, point), Record::new(worker, origin, seq, at_s));
             }
             Entry::Reported { trial, report } => self.trial(trial, seq)?.curve.push(report),
+            Entry::Spent { trial, cost } => {
+                self.trial(trial, seq)?;
+                self.records[trial.0 as usize].spent = cost;
+            }
             Entry::Ended { trial, state: State::Running } => {
                 self.trial(trial, seq)?;
                 return Err(damaged(seq, "ends a trial that runs on"));
@@ -154,7 +158,7 @@ impl<S: Sampler> Fold<S> {
     pub(super) fn lost(&self, expired: &[TrialId]) -> Vec<Entry> {
         let running = expired.iter().filter(|id| self.is_running(**id));
         let lost = |id: &TrialId| {
-            let cost = self.trials[id.0 as usize].cost();
+            let cost = self.cost_of(*id);
             Entry::Ended { trial: *id, state: State::Lost { cost } }
         };
         running.map(lost).collect()
@@ -162,7 +166,7 @@ impl<S: Sampler> Fold<S> {
 
     /// The beginning of the next trial, unless it is over.
     pub(super) fn next(&mut self, worker: &str, limits: Limits) -> Option<Entry> {
-        if limits.cost.is_some_and(|limit| self.trials.iter().map(Trial::cost).sum::<f64>() >= limit) {
+        if limits.cost.is_some_and(|limit| self.cost() >= limit) {
             return None;
         }
         let is_full = limits.trials.is_some_and(|limit| self.firsts() >= limit);
@@ -185,6 +189,20 @@ impl<S: Sampler> Fold<S> {
         let point = self.sampler.ask(&self.definition.space, stream);
         let is_new = !self.definition.exact || !self.cells.contains(&point.to_string());
         is_new.then_some(point)
+    }
+
+    /// What all trials have cost, whatever became of them.
+    pub(super) fn cost(&self) -> f64 {
+        self.trials.iter().map(|trial| self.cost_of(trial.id)).sum()
+    }
+
+    /// What a trial has cost, as far as it or its worker told.
+    pub(super) fn cost_of(&self, id: TrialId) -> f64 {
+        let trial = &self.trials[id.0 as usize];
+        match trial.state {
+            State::Running => trial.cost().max(self.records[id.0 as usize].spent),
+            _ => trial.cost(),
+        }
     }
 
     /// How many trials there are, not counting those that try again what got lost.

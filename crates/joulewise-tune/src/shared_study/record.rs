@@ -21,6 +21,8 @@ pub struct Record {
     pub began_s: f64,
     /// When it ended, or was declared lost.
     pub ended_s: Option<f64>,
+    /// What it had cost when its worker last told, in the unit of the study; its reports and its end tell apart from that.
+    pub spent: f64,
     /// Whether its worker gave it back before its end. The point is tried again without counting as an attempt.
     pub is_returned: bool,
     /// Whether another trial of the same point was begun because this one got lost.
@@ -38,6 +40,7 @@ impl Record {
             fence,
             began_s,
             ended_s: None,
+            spent: 0.0,
             is_returned: false,
             is_superseded: false,
             notes: BTreeMap::new(),

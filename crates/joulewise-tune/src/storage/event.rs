@@ -44,6 +44,14 @@ pub enum Entry {
         /// What it told.
         report: Report,
     },
+    /// A worker told what a trial has cost so far.
+    Spent {
+        /// Which one.
+        trial: TrialId,
+        /// What it has cost, in the unit of the study.
+        #[serde(with = "number")]
+        cost: f64,
+    },
     /// A trial ended, or nobody knows what became of it.
     Ended {
         /// Which one.

@@ -160,10 +160,12 @@ fn check_late_results(here: &mut impl Storage, there: &mut impl Storage) {
     let claim = ask(&mut silent, "silent");
     let report = Report { cost: 3.0, ..Report::of(1, 0.1) };
     assert_eq!(silent.report(&claim, &report).expect("a report can be written"), Told::Accepted);
+    assert!(silent.renew(&claim, 4.0).expect("a lease can be renewed"), "nobody else was given the trial");
+    assert_eq!(silent.cost(), 4.0, "what a trial has cost so far is forgotten");
     let again = ask(&mut other, "other");
     assert_eq!((again.id, &again.point), (TrialId(1), &claim.point), "a lost trial was not tried again");
     assert!(again.fence > claim.fence, "fencing tokens must grow");
-    assert_eq!(other.trials()[0].state, State::Lost { cost: 3.0 }, "what was spent is forgotten");
+    assert_eq!(other.trials()[0].state, State::Lost { cost: 4.0 }, "what was spent is forgotten");
     assert_eq!(silent.report(&claim, &report).expect("a late report is no error"), Told::Orphan);
     let late = State::Done(Outcome::of(0.9, 5.0));
     assert_eq!(silent.tell(&claim, late.clone()).expect("a late result is no error"), Told::Orphan);
@@ -371,6 +373,7 @@ fn strange_entries() -> Vec<Entry> {
         },
         Entry::Ended { trial, state: State::Stopped(Outcome { values, cost: f64::INFINITY }) },
         Entry::Returned { trial, cost: f64::NEG_INFINITY },
+        Entry::Spent { trial, cost: 0.1 + 0.2 },
         Entry::Orphaned { trial, state: State::Failed { cost: f64::NAN } },
         Entry::Noted { trial: Some(trial), key: String::new(), value: "\u{0}x".repeat(5000) },
         Entry::Noted { trial: None, key: "k".to_owned(), value: String::new() },

@@ -63,10 +63,10 @@ impl Execution<'_> {
         let log_path = self.out.join(LOG);
         let mut log = Log::create(&log_path).map_err(|error| TaskError::file(&log_path, &error))?;
         let mut on_stdout = Reported::default();
-        let live = Live { goal: self.goal, watch: Mutex::new(watch), stop: AtomicBool::new(false) };
+        let live = Live::new(self.goal, watch);
         let (end, has_ended) = (AtomicBool::new(false), AtomicBool::new(false));
         let outcome = thread::scope(|scope| {
-            scope.spawn(|| {
+            let watching = scope.spawn(|| {
                 let mut tail = self.tail();
                 while !has_ended.load(Ordering::Relaxed) {
                     if cancel.load(Ordering::Relaxed) || live.stop.load(Ordering::Relaxed) {
@@ -75,8 +75,8 @@ impl Execution<'_> {
                     tail.iter_mut()
                         .flat_map(Tail::lines)
                         .filter_map(|line| metrics::json(&line))
-                        .for_each(|metrics| live.see(&metrics));
-                    thread::sleep(WATCH_PERIOD);
+                        .for_each(|metrics| live.see(Source::File, &metrics));
+                    thread::park_timeout(WATCH_PERIOD);
                 }
             });
             let command = Command::new(self.argv.iter().map(String::as_str));
@@ -93,12 +93,14 @@ impl Execution<'_> {
                     if stream == Stream::Stdout
                         && let Some(metrics) = self.metrics.line(line, self.goal)
                     {
-                        live.see(&metrics);
+                        live.see(Source::Stdout, &metrics);
                         on_stdout.add(metrics, self.goal);
                     }
                 })
                 .run();
             has_ended.store(true, Ordering::Relaxed);
+            // What it takes to end is not the command's time.
+            watching.thread().unpark();
             by.end_open();
             outcome
         });
@@ -158,19 +160,35 @@ pub(crate) fn shown(argv: &[String]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// Where a value came from.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    File,
+    Stdout,
+}
+
 /// The watcher, told from the thread that reads the output and from the one that reads the file.
 struct Live<'a, 'b> {
     goal: &'a str,
-    watch: Mutex<&'a mut Watch<'b>>,
+    watch: Mutex<(&'a mut Watch<'b>, Option<Source>)>,
     stop: AtomicBool,
 }
 
-impl Live<'_, '_> {
-    fn see(&self, metrics: &Metrics) {
+impl<'a, 'b> Live<'a, 'b> {
+    fn new(goal: &'a str, watch: &'a mut Watch<'b>) -> Self {
+        Self { goal, watch: Mutex::new((watch, None)), stop: AtomicBool::new(false) }
+    }
+
+    fn see(&self, source: Source, metrics: &Metrics) {
         let Some(value) = metrics.get(self.goal) else { return };
-        let mut watch = self.watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut locked = self.watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (watch, first) = &mut *locked;
+        // A command that tells in both places tells the same twice.
+        if *first.get_or_insert(source) != source {
+            return;
+        }
         // What follows a value that is not a number only costs energy.
-        if (*watch)(metrics) == Verdict::Stop || !value.is_finite() {
+        if watch(metrics) == Verdict::Stop || !value.is_finite() {
             self.stop.store(true, Ordering::Relaxed);
         }
     }

@@ -18,7 +18,7 @@ pub const FILE: &str = "metrics.jsonl";
 ///
 /// | `train.metrics`          | meaning                                                                        |
 /// |--------------------------|--------------------------------------------------------------------------------|
-/// | absent                   | `metrics.jsonl` if the command wrote one, else JSON lines                      |
+/// | absent                   | `metrics.jsonl` if the command wrote one, and JSON lines                       |
 /// | `"metrics.jsonl"`        | that file in `{out}`: a JSON object per line                                   |
 /// | `"json"`                 | lines of stdout that are JSON objects                                          |
 /// | a regular expression     | lines of stdout; a group's name is the metric's, an unnamed one is the goal's  |
@@ -27,7 +27,7 @@ pub const FILE: &str = "metrics.jsonl";
 /// A value that ends in `%` is divided by 100; `epoch` numbers the points.
 #[derive(Clone, Debug)]
 pub enum MetricsFrom {
-    /// [`File`](Self::File) if the command wrote one, else [`Json`](Self::Json).
+    /// [`File`](Self::File) and [`Json`](Self::Json); of a metric that is in both, the file's values count.
     Auto,
     /// [`FILE`].
     File,
@@ -78,16 +78,19 @@ impl MetricsFrom {
         }
     }
 
-    /// Everything that a command reported: in its folder `out` or, where that does not count, `on_stdout`.
+    /// Everything that a command reported: in its folder `out` and `on_stdout`, as far as these count.
     pub fn collect(&self, out: &Path, on_stdout: Reported, goal: &str) -> io::Result<Reported> {
         let file = match self {
             Self::Auto | Self::File => read(&out.join(FILE))?,
             Self::Json | Self::Regex(_) => None,
         };
         let Some(text) = file else { return Ok(on_stdout) };
-        let mut reported = Reported::default();
+        let mut reported = Reported { last: on_stdout.last, curve: Vec::new() };
         for metrics in text.lines().filter_map(json) {
             reported.add(metrics, goal);
+        }
+        if reported.curve.is_empty() {
+            reported.curve = on_stdout.curve;
         }
         Ok(reported)
     }
@@ -193,15 +196,17 @@ mod tests {
     }
 
     #[test]
-    fn the_file_wins_where_it_exists() {
+    fn of_a_metric_in_both_places_the_file_counts() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "{\"accuracy\": 0.7}\n{\"accuracy\": 0.75}\n{\"acc").unwrap();
-        let stdout = [r#"{"accuracy": 0.1}"#];
+        let stdout = [r#"{"accuracy": 0.1}"#, r#"{"size_mb": 3}"#];
         let reported = collected(&MetricsFrom::Auto, folder.path(), &stdout);
-        assert_eq!(reported.last, metrics(&[("accuracy", 0.75)]));
+        assert_eq!(reported.last, metrics(&[("accuracy", 0.75), ("size_mb", 3.0)]));
         assert_eq!(reported.curve.len(), 2);
+        let reported = collected(&MetricsFrom::File, folder.path(), &stdout);
+        assert_eq!(reported.last, metrics(&[("accuracy", 0.75)]));
         let reported = collected(&MetricsFrom::Json, folder.path(), &stdout);
-        assert_eq!(reported.last, metrics(&[("accuracy", 0.1)]));
+        assert_eq!(reported.last, metrics(&[("accuracy", 0.1), ("size_mb", 3.0)]));
     }
 
     #[test]

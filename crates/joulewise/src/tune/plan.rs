@@ -224,7 +224,12 @@ impl Plan {
         self.sampler.check(&self)?;
         self.stopper.as_ref().map(|stopper| stopper.build(&self)).transpose()?;
         let limits = &mut self.limits;
-        if limits.trials.is_none() && limits.energy_j.is_none() && limits.wall_s.is_none() {
+        // Who evaluates trials by hand says when it is enough by asking for no more.
+        if needs == Needs::Work
+            && limits.trials.is_none()
+            && limits.energy_j.is_none()
+            && limits.wall_s.is_none()
+        {
             limits.trials = Some(match self.sampler.name {
                 SamplerName::Grid => u64::MAX,
                 _ => TRIALS,
@@ -278,12 +283,16 @@ impl Plan {
             .with_context(|| format!("the plan of study `{name}` cannot be read"))
     }
 
-    /// What keeps this from being the plan of a study that is there; limits may change from day to day.
+    /// What keeps this from being the plan of a study that is there; limits, and when a trial counts as hung, may change from
+    /// day to day.
     pub fn difference(&self, there: &Self) -> Option<&'static str> {
         let parts = [
             ("space", self.space != there.space),
             ("list of objectives", self.objectives != there.objectives),
-            ("command", self.trial != there.trial),
+            ("command", self.trial.command() != there.trial.command()),
+            ("way of reading metrics", self.trial.metrics() != there.trial.metrics()),
+            ("recipe", self.trial.recipe() != there.trial.recipe()),
+            ("data", self.trial.data() != there.trial.data()),
             ("seed", self.seed != there.seed),
             ("sampler", self.sampler != there.sampler),
             ("stopper", self.stopper != there.stopper),
@@ -309,6 +318,36 @@ impl Plan {
     }
 }
 
+impl Work {
+    fn command(&self) -> Option<(&[String], &Path)> {
+        match self {
+            Self::Command { words, folder, .. } => Some((words, folder)),
+            Self::Recipe { .. } => None,
+        }
+    }
+
+    fn metrics(&self) -> Option<&str> {
+        match self {
+            Self::Command { metrics, .. } => metrics.as_deref(),
+            Self::Recipe { .. } => None,
+        }
+    }
+
+    fn recipe(&self) -> Option<&Path> {
+        match self {
+            Self::Recipe { file, .. } => file.as_deref(),
+            Self::Command { .. } => None,
+        }
+    }
+
+    fn data(&self) -> Option<&Path> {
+        match self {
+            Self::Recipe { data, .. } => data.as_deref(),
+            Self::Command { .. } => None,
+        }
+    }
+}
+
 impl Limits {
     /// Those that the study keeps by itself.
     pub fn of_study(&self) -> joulewise_tune::Limits {
@@ -319,9 +358,6 @@ impl Limits {
     pub fn is_reached(&self, study: &Study) -> bool {
         let value = || {
             let best = study.best()?.outcome()?;
-            if study.objectives().violation(&best.values) > 0.0 {
-                return None;
-            }
             let mut pairs = study.objectives().iter().zip(&best.values);
             pairs.find_map(|(objective, value)| Some((objective.goal.direction()?, *value)))
         };

@@ -42,6 +42,11 @@ impl Trainings {
             return Err(anyhow!("the recipe of the study trains by a command"))
                 .hint("write that command into the study instead, with the parameters as placeholders");
         }
+        // A study that could not begin is not to be there afterwards.
+        if let Some(path) = recipe.data.path.as_deref().filter(|path| !path.exists()) {
+            return Err(anyhow!("{}: no such file or folder", path.display()))
+                .hint("say where the data are with --data, or as `data.path` in the recipe");
+        }
         Ok(this)
     }
 

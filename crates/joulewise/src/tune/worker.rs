@@ -180,7 +180,8 @@ impl Worker<'_> {
                     thread::park_timeout(lease);
                     if !has_ended.load(Ordering::Relaxed) {
                         // A storage that is busy for once may answer the next time: two more fit into the lease.
-                        let _ = lock(study).renew(claim);
+                        let running_j = self.running_j();
+                        let _ = lock(study).renew(claim, running_j);
                     }
                 }
             });

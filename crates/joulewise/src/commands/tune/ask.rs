@@ -13,7 +13,7 @@ use crate::tune::plan::Needs;
 
 /// Begin the next trial of a study and write it as JSON.
 ///
-/// Exits with 1 where a grid is done. What came of the trial is told with `joulewise tune tell`.
+/// Exits with 1 where the study is over. What came of the trial is told with `joulewise tune tell`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Ask {
     #[command(flatten)]
@@ -32,9 +32,13 @@ impl Ask {
         if let Some(file) = &self.file {
             named.begin(file, Needs::Space)?;
         }
-        let (mut study, _) = named.study()?;
+        let (mut study, plan) = named.study()?;
+        study.limit(plan.limits.of_study());
         let Some(claim) = study.ask(&self.worker)? else {
-            writeln!(io::stderr(), "every point of the study was tried or is being tried")?;
+            writeln!(
+                io::stderr(),
+                "the study is over: a limit is reached, or every point was tried or is being tried"
+            )?;
             return Ok(ExitCode::from(exit::NO));
         };
         let parameters = crate::tune::trial::json(&claim.point);

@@ -7,12 +7,12 @@ use anyhow::Result;
 use joulewise_tune::Trial;
 
 use super::place::Named;
-use super::trials;
+use super::{show, trials};
 use crate::exit;
 use crate::tune::plan::Plan;
 use crate::tune::worker::Study;
 
-/// Show the best trial of a study. Exits with 1 where no trial has a value
+/// Show the best trial of a study. Exits with 1 where no trial has a value that keeps the bounds
 #[derive(Debug, clap::Args)]
 pub(super) struct Best {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub(super) struct Best {
 
 /// Show the trials than which no other is better in one thing and not worse in another.
 ///
-/// With one objective, the joules of the trial are the second. Exits with 1 where no trial has a value.
+/// With one objective, the joules of the trial are the second. Exits with 1 where no trial has a value that keeps the bounds.
 #[derive(Debug, clap::Args)]
 pub(super) struct Front {
     #[command(flatten)]
@@ -38,23 +38,23 @@ impl Best {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (study, plan) = self.study.study()?;
         let best: Vec<&Trial> = study.best().into_iter().collect();
-        show(&plan, &study, &best, self.json)
+        write(&plan, &study, &best, self.json)
     }
 }
 
 impl Front {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (study, plan) = self.study.study()?;
-        show(&plan, &study, &study.front(), self.json)
+        write(&plan, &study, &study.front(), self.json)
     }
 }
 
-fn show(plan: &Plan, study: &Study, chosen: &[&Trial], as_json: bool) -> Result<ExitCode> {
+fn write(plan: &Plan, study: &Study, chosen: &[&Trial], as_json: bool) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     if as_json {
         trials::json(&mut out, study, chosen)?;
     } else if chosen.is_empty() {
-        writeln!(io::stderr(), "no trial of study {} has a value that keeps the bounds", plan.name)?;
+        writeln!(io::stderr(), "no trial of study {} {}", plan.name, show::lack(study))?;
     } else {
         trials::table(&mut out, study, chosen)?;
     }

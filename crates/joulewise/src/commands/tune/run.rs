@@ -1,11 +1,11 @@
 //! `joulewise tune run`: a search from its file to its best trial.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitCode};
+use std::process::{Child, ExitCode, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -16,6 +16,8 @@ use joulewise_tune::storage::{Journal, Storage, StorageErrorKind};
 use super::place::Place;
 use super::show;
 use super::worker::{self, By};
+use crate::exit;
+use crate::hint::{Hint as _, Hinted};
 use crate::interrupt;
 use crate::report::{self, quantity};
 use crate::run::REPORT;
@@ -25,12 +27,11 @@ use crate::tune::objective;
 use crate::tune::plan::{Needs, Plan, Work};
 use crate::tune::sampler::SamplerName;
 use crate::tune::worker::{Ended, Study};
-use crate::{exit, hint::Hint as _};
 
 /// Search the parameters of a command or of a training of our own.
 ///
 /// The study's file says what to search: our TOML, a Weights & Biases sweep (.yaml) or a ConfigSpace (.json). A study
-/// that is there already is continued.
+/// that is there already is continued. Exits with 1 where no trial came to a value that keeps the bounds.
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     /// The study's file
@@ -136,6 +137,12 @@ impl Run {
     }
 
     fn plan(&self) -> Result<Plan> {
+        // CUDA takes what is no GPU for the end of the list: the trials would run without any, unnoticed.
+        if let Some(gpu) = self.gpus.iter().find(|gpu| !is_gpu(gpu)) {
+            return Err(anyhow!("--gpus: `{gpu}` is no GPU")).hint(
+                "write numbers, as in 0,1, or the names that `nvidia-smi -L` lists, as in GPU-8f2a or MIG-41b3",
+            );
+        }
         let mut plan = Plan::load(&self.file)?;
         if let Some(name) = &self.name {
             plan.name.clone_from(name);
@@ -187,7 +194,7 @@ impl Run {
         for index in 0..all {
             let gpu = gpu_of(index);
             let sharing = (0..all).filter(|other| gpu_of(*other) == gpu).count() as u32;
-            workers.0.push(worker::spawn(&self.place, plan, index, gpu, sharing)?);
+            workers.0.push(Hired::new(worker::spawn(&self.place, plan, index, gpu, sharing)?));
         }
         let mut is_interrupted = false;
         loop {
@@ -195,7 +202,7 @@ impl Run {
             live.show(study);
             let mut left = 0;
             for worker in &mut workers.0 {
-                left += usize::from(worker.try_wait().context("cannot wait for a worker")?.is_none());
+                left += usize::from(worker.process.try_wait().context("cannot wait for a worker")?.is_none());
             }
             if left == 0 {
                 break;
@@ -229,6 +236,7 @@ impl Run {
         let mut err = io::stderr().lock();
         writeln!(err, "report: {}", report.display())?;
         match ended {
+            Ended::Complete | Ended::Time if study.best().is_none() => Ok(ExitCode::from(exit::NO)),
             Ended::Complete | Ended::Time => Ok(ExitCode::from(exit::OK)),
             Ended::Interrupted => {
                 writeln!(err, "interrupted: the same command continues the study")?;
@@ -236,6 +244,11 @@ impl Run {
             }
         }
     }
+}
+
+fn is_gpu(text: &str) -> bool {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number || text.starts_with("GPU-") || text.starts_with("MIG-")
 }
 
 /// The study of the plan: a new one, or the one that is there if it is the same.
@@ -253,23 +266,67 @@ pub(super) fn begin(storage: &mut dyn Storage, plan: &Plan) -> Result<Box<dyn Jo
     }
 }
 
+/// A worker in a process of its own.
+struct Hired {
+    process: Child,
+    /// What it says at its end if it fails.
+    failure: Option<JoinHandle<String>>,
+}
+
+impl Hired {
+    /// Passes on what `process` says, line by line, but for the error that it ends with: several workers may fail for the same
+    /// reason.
+    fn new(mut process: Child) -> Self {
+        let failure = process.stderr.take().map(|said| {
+            thread::spawn(move || {
+                let mut failure = String::new();
+                for line in BufReader::new(said).lines().map_while(Result::ok) {
+                    if failure.is_empty() && !line.starts_with(ERROR) {
+                        let _ = writeln!(io::stderr(), "{line}");
+                    } else {
+                        failure.extend([line.as_str(), "\n"]);
+                    }
+                }
+                failure
+            })
+        });
+        Self { process, failure }
+    }
+
+    /// Why it failed, in its own words if it had any.
+    fn failure(&mut self, status: ExitStatus) -> anyhow::Error {
+        let said = self.failure.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
+        let Some(said) = said.strip_prefix(ERROR).map(str::trim_end) else {
+            let error = anyhow!("a worker failed ({status})");
+            return Hinted::new(error, "the study is kept: the same command continues it").into();
+        };
+        match said.rsplit_once(HINT) {
+            Some((what, cure)) => Hinted::new(anyhow!("{what}"), cure).into(),
+            None => anyhow!("{said}"),
+        }
+    }
+}
+
+/// How an error of this program begins, and the cure below it.
+const ERROR: &str = "error: ";
+const HINT: &str = "\nhint: ";
+
 /// Processes that are not left behind.
-struct Workers(Vec<Child>);
+struct Workers(Vec<Hired>);
 
 impl Workers {
     fn interrupt(&self) {
         for worker in &self.0 {
-            joulewise_meter::process::ask_to_end(worker.id() as i32);
+            joulewise_meter::process::ask_to_end(worker.process.id() as i32);
         }
     }
 
     /// How they ended: as one of them says, if any has something to say.
     fn verdict(&mut self) -> Result<Ended> {
         for worker in &mut self.0 {
-            let status = worker.wait().context("cannot wait for a worker")?;
+            let status = worker.process.wait().context("cannot wait for a worker")?;
             if !status.success() {
-                return Err(anyhow!("a worker failed ({status}); what it said stands above"))
-                    .hint("the study is kept: the same command continues it");
+                return Err(worker.failure(status));
             }
         }
         Ok(Ended::Complete)
@@ -279,9 +336,9 @@ impl Workers {
 impl Drop for Workers {
     fn drop(&mut self) {
         for worker in &mut self.0 {
-            if let Ok(None) = worker.try_wait() {
-                joulewise_meter::process::ask_to_end(worker.id() as i32);
-                let _ = worker.wait();
+            if let Ok(None) = worker.process.try_wait() {
+                joulewise_meter::process::ask_to_end(worker.process.id() as i32);
+                let _ = worker.process.wait();
             }
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use joulewise_learn::atomic;
-use joulewise_tune::Trial;
+use joulewise_tune::{State, Trial};
 use serde_json::json;
 
 use super::place::Named;
@@ -111,7 +111,7 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
         writeln!(out, "{line}")?;
     }
     let Some(best) = study.best() else {
-        return writeln!(out, "no trial has a value yet");
+        return writeln!(out, "no trial {}", lack(study));
     };
     writeln!(out, "best: trial {}, {}", best.id.0, values(study.objectives(), best))?;
     for (name, value) in best.point.values() {
@@ -129,6 +129,18 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
         trials::table(out, study, &front)?;
     }
     Ok(())
+}
+
+/// What keeps every trial from being the best.
+pub(super) fn lack(study: &Study) -> &'static str {
+    let is_of = |state: fn(&State) -> bool| study.trials().iter().any(|trial| state(&trial.state));
+    if is_of(|state| matches!(state, State::Done(_))) {
+        "keeps the bounds"
+    } else if is_of(|state| matches!(state, State::Stopped(_))) {
+        "came to its end: those with values were stopped early"
+    } else {
+        "has a value yet"
+    }
 }
 
 /// How the joules are known.

@@ -42,6 +42,10 @@ impl Tell {
         let (mut study, plan) = self.study.study()?;
         let metrics = self.metrics()?;
         let cost = metrics.get(ENERGY).copied().unwrap_or(0.0);
+        if !cost.is_finite() || cost < 0.0 {
+            return Err(anyhow!("{cost} J is nothing that a trial could have cost"))
+                .hint(format!("write its joules, or leave {ENERGY} out where they are not known"));
+        }
         let id = TrialId(self.trial);
         let trial = study.trials().get(self.trial as usize);
         let trial = trial
@@ -77,12 +81,17 @@ impl Tell {
             let (name, value) = text.split_once('=')?;
             Some((name.to_owned(), value.parse().ok()?))
         };
-        self.values
-            .iter()
-            .map(|text| {
-                one(text)
-                    .ok_or_else(|| anyhow!("--value {text}: write a name and a number, as in accuracy=0.9"))
-            })
-            .collect()
+        let mut metrics = BTreeMap::new();
+        for text in &self.values {
+            let (name, value) = one(text)
+                .ok_or_else(|| anyhow!("--value {text} is no metric and its value"))
+                .hint("write a name and a number, as in accuracy=0.9")?;
+            if let Some(before) = metrics.insert(name.clone(), value) {
+                return Err(anyhow!("`{name}` has two values, {before} and {value}")).hint(
+                    "a trial has one value of each metric; what it had on the way is told with --step",
+                );
+            }
+        }
+        Ok(metrics)
     }
 }

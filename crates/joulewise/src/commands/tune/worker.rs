@@ -33,9 +33,9 @@ pub(super) struct Worker {
     /// Its number among the workers of a command
     #[arg(long, default_value_t = 0, hide = true)]
     index: u32,
-    /// The limits of the search, as JSON
+    /// The plan of the command that it works for, as JSON
     #[arg(long, hide = true)]
-    limits: Option<String>,
+    plan: Option<String>,
     /// How many workers have the GPUs that it sees, itself included
     #[arg(long, default_value_t = 1, hide = true)]
     sharing: u32,
@@ -49,13 +49,12 @@ impl Worker {
         let mut named = self.study;
         let begun = self.file.as_ref().map(|file| named.begin(file, Needs::Work)).transpose()?;
         let (mut study, mut plan) = named.study()?;
-        if let Some(begun) = begun {
-            // Limits may change from day to day.
-            plan.limits = begun.limits;
-        }
-        if let Some(limits) = &self.limits {
-            plan.limits = serde_json::from_str(limits).context("--limits")?;
-        }
+        // Limits may change from day to day.
+        plan = match (&self.plan, begun) {
+            (Some(plan), _) => serde_json::from_str(plan).context("--plan")?,
+            (None, Some(begun)) => begun,
+            (None, None) => plan.finish(Needs::Work)?,
+        };
         study.limit(plan.limits.of_study());
         let folder = named.place.folder(&plan.name)?;
         // What one works for says it for all.
@@ -63,8 +62,14 @@ impl Worker {
         if let Some(parent) = self.parent {
             process::end_with(parent);
         }
-        let by = By { index: self.index, sharing: self.sharing, live: None };
-        let ended = work(&plan, by, &folder, &Mutex::new(study), cancel)?;
+        // Who has nobody that shows what it does shows it itself.
+        let live = self.parent.is_none().then(|| Mutex::new(Live::new(&plan, &study)));
+        let by = By { index: self.index, sharing: self.sharing, live: live.as_ref() };
+        let ended = work(&plan, by, &folder, &Mutex::new(study), cancel);
+        if let Some(live) = &live {
+            lock(live).finish();
+        }
+        let ended = ended?;
         Ok(ExitCode::from(if ended == Ended::Interrupted { exit::INTERRUPTED } else { exit::OK }))
     }
 }
@@ -146,14 +151,14 @@ pub(super) fn spawn(
     let mut command = Command::new(program);
     command.args(["tune", "worker", "--index", &index.to_string(), "--sharing", &sharing.to_string()]);
     command.args(["--parent", &std::process::id().to_string()]);
-    command.arg("--limits").arg(serde_json::to_string(&plan.limits)?);
+    command.arg("--plan").arg(serde_json::to_string(&plan)?);
     command.arg("--out").arg(&place.out);
     place.database()?.hand_to(&mut command);
     command.arg("--").arg(&plan.name);
     if let Some(gpu) = gpu {
         command.env("CUDA_VISIBLE_DEVICES", gpu);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     command.spawn().context("cannot start a worker")
 }
 
