@@ -65,10 +65,12 @@ impl Execution<'_> {
         let mut on_stdout = Reported::default();
         let live = Live::new(self.goal, watch);
         let (end, has_ended) = (AtomicBool::new(false), AtomicBool::new(false));
-        let outcome = thread::scope(|scope| {
+        let (outcome, was_stopped) = thread::scope(|scope| {
             let watching = scope.spawn(|| {
                 let mut tail = self.tail();
-                while !has_ended.load(Ordering::Relaxed) {
+                loop {
+                    // Looked at first: what was written before the end is then read below.
+                    let is_last = has_ended.load(Ordering::Acquire);
                     if cancel.load(Ordering::Relaxed) || live.stop.load(Ordering::Relaxed) {
                         end.store(true, Ordering::Relaxed);
                     }
@@ -76,6 +78,9 @@ impl Execution<'_> {
                         .flat_map(Tail::lines)
                         .filter_map(|line| metrics::json(&line))
                         .for_each(|metrics| live.see(Source::File, &metrics));
+                    if is_last {
+                        break;
+                    }
                     thread::park_timeout(WATCH_PERIOD);
                 }
             });
@@ -98,15 +103,15 @@ impl Execution<'_> {
                     }
                 })
                 .run();
-            has_ended.store(true, Ordering::Relaxed);
+            let was_stopped = live.stop.load(Ordering::Relaxed);
+            has_ended.store(true, Ordering::Release);
             // What it takes to end is not the command's time.
             watching.thread().unpark();
             by.end_open();
-            outcome
+            (outcome, was_stopped)
         });
         let outcome = outcome.map_err(|error| TaskError::new(TaskErrorKind::Start, error.to_string()))?;
         let quote = log.finish().map_err(|error| TaskError::file(&log_path, &error))?;
-        let was_stopped = live.stop.into_inner();
         let failed = |kind, how: String| {
             Err(TaskError::new(kind, format!("`{}` {how}{quote}", self.shown())).with_log(&log_path))
         };
