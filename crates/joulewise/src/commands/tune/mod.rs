@@ -11,6 +11,7 @@ mod show;
 mod tell;
 mod trials;
 mod worker;
+mod workers;
 
 use std::process::ExitCode;
 

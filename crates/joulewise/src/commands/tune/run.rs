@@ -1,11 +1,11 @@
 //! `joulewise tune run`: a search from its file to its best trial.
 
-use std::io::{self, BufRead as _, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitCode, ExitStatus};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -16,8 +16,9 @@ use joulewise_tune::storage::{Journal, Storage, StorageErrorKind};
 use super::place::Place;
 use super::show;
 use super::worker::{self, By};
+use super::workers::Workers;
 use crate::exit;
-use crate::hint::{Hint as _, Hinted};
+use crate::hint::Hint as _;
 use crate::interrupt;
 use crate::report::{self, quantity};
 use crate::run::REPORT;
@@ -188,23 +189,19 @@ impl Run {
         live: &mut Live<'_>,
         cancel: &AtomicBool,
     ) -> Result<Ended> {
-        let mut workers = Workers(Vec::new());
+        let mut workers = Workers::default();
         let all = self.workers.max(self.gpus.len() as u32);
         let gpu_of = |index: u32| self.gpus.get(index as usize % self.gpus.len().max(1));
         for index in 0..all {
             let gpu = gpu_of(index);
             let sharing = (0..all).filter(|other| gpu_of(*other) == gpu).count() as u32;
-            workers.0.push(Hired::new(worker::spawn(&self.place, plan, index, gpu, sharing)?));
+            workers.add(worker::spawn(&self.place, plan, index, gpu, sharing)?);
         }
         let mut is_interrupted = false;
         loop {
             study.refresh()?;
             live.show(study);
-            let mut left = 0;
-            for worker in &mut workers.0 {
-                left += usize::from(worker.process.try_wait().context("cannot wait for a worker")?.is_none());
-            }
-            if left == 0 {
+            if workers.running()? == 0 {
                 break;
             }
             if cancel.load(Ordering::Relaxed) && !is_interrupted {
@@ -263,84 +260,6 @@ pub(super) fn begin(storage: &mut dyn Storage, plan: &Plan) -> Result<Box<dyn Jo
         None => Ok(journal),
         Some(what) => Err(anyhow!("there is a study `{}` already, and its {what} is another", plan.name))
             .hint("call this one something else with --name, or keep the file as it was to continue"),
-    }
-}
-
-/// A worker in a process of its own.
-struct Hired {
-    process: Child,
-    /// What it says at its end if it fails.
-    failure: Option<JoinHandle<String>>,
-}
-
-impl Hired {
-    /// Passes on what `process` says, line by line, but for the error that it ends with: several workers may fail for the same
-    /// reason.
-    fn new(mut process: Child) -> Self {
-        let failure = process.stderr.take().map(|said| {
-            thread::spawn(move || {
-                let mut failure = String::new();
-                for line in BufReader::new(said).lines().map_while(Result::ok) {
-                    if failure.is_empty() && !line.starts_with(ERROR) {
-                        let _ = writeln!(io::stderr(), "{line}");
-                    } else {
-                        failure.extend([line.as_str(), "\n"]);
-                    }
-                }
-                failure
-            })
-        });
-        Self { process, failure }
-    }
-
-    /// Why it failed, in its own words if it had any.
-    fn failure(&mut self, status: ExitStatus) -> anyhow::Error {
-        let said = self.failure.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
-        let Some(said) = said.strip_prefix(ERROR).map(str::trim_end) else {
-            let error = anyhow!("a worker failed ({status})");
-            return Hinted::new(error, "the study is kept: the same command continues it").into();
-        };
-        match said.rsplit_once(HINT) {
-            Some((what, cure)) => Hinted::new(anyhow!("{what}"), cure).into(),
-            None => anyhow!("{said}"),
-        }
-    }
-}
-
-/// How an error of this program begins, and the cure below it.
-const ERROR: &str = "error: ";
-const HINT: &str = "\nhint: ";
-
-/// Processes that are not left behind.
-struct Workers(Vec<Hired>);
-
-impl Workers {
-    fn interrupt(&self) {
-        for worker in &self.0 {
-            joulewise_meter::process::ask_to_end(worker.process.id() as i32);
-        }
-    }
-
-    /// How they ended: as one of them says, if any has something to say.
-    fn verdict(&mut self) -> Result<Ended> {
-        for worker in &mut self.0 {
-            let status = worker.process.wait().context("cannot wait for a worker")?;
-            if !status.success() {
-                return Err(worker.failure(status));
-            }
-        }
-        Ok(Ended::Complete)
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        for worker in &mut self.0 {
-            if let Ok(None) = worker.process.try_wait() {
-                joulewise_meter::process::ask_to_end(worker.process.id() as i32);
-                let _ = worker.process.wait();
-            }
-        }
     }
 }
 
