@@ -33,6 +33,7 @@ mod gp;
 mod hypervolume;
 pub mod import;
 mod importance;
+mod literal;
 mod number;
 mod objective;
 mod point;

@@ -119,7 +119,8 @@ pub fn front<'a>(objectives: &Objectives, trials: &'a [Trial]) -> Vec<&'a Trial>
     let axes = |outcome: &Outcome| {
         let mut axes: Vec<f64> = objectives.losses(&outcome.values).collect();
         if axes.len() == 1 {
-            axes.push(outcome.cost);
+            // Nobody knows that it is cheap.
+            axes.push(if outcome.cost.is_nan() { f64::INFINITY } else { outcome.cost });
         }
         axes
     };

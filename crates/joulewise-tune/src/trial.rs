@@ -65,7 +65,7 @@ pub struct Outcome {
     /// A value for each objective of the study, in their order.
     #[serde(with = "number::list")]
     pub values: Vec<f64>,
-    /// What it cost, in any unit that is the same for all trials of a study, as in joules.
+    /// What it cost, in any unit that is the same for all trials of a study, as in joules; NaN where nobody knows.
     #[serde(with = "number")]
     pub cost: f64,
 }
@@ -121,12 +121,18 @@ impl Trial {
         self.outcome()?.values.first().copied()
     }
 
-    /// What it has cost, as far as it told.
+    /// What it has cost, as far as it told; 0 where nobody knows.
     pub fn cost(&self) -> f64 {
-        match &self.state {
+        self.known_cost().unwrap_or(0.0)
+    }
+
+    /// What it has cost; `None` where nobody knows, as of trials of other tools.
+    pub fn known_cost(&self) -> Option<f64> {
+        let cost = match &self.state {
             State::Running => self.curve.last().map_or(0.0, |report| report.cost),
             State::Done(outcome) | State::Stopped(outcome) => outcome.cost,
             State::Failed { cost } | State::Lost { cost } => *cost,
-        }
+        };
+        Some(cost).filter(|cost| !cost.is_nan())
     }
 }

@@ -38,7 +38,7 @@ fn a_study_of_optuna_is_read_in_full() {
         one.caveats,
         [
             "`momentum` was there where optimiser == \"sgd\"; this is taken for its condition",
-            "3 trials have no number `cost`; they count as costing nothing",
+            "3 trials have no number `cost`; what they cost is not known",
             "1 trials ran while the file was read; they count as failed",
             "1 trials that wait are left out: they do not say all of a point",
         ]
@@ -66,7 +66,7 @@ fn a_study_of_optuna_is_read_in_full() {
     assert!(first.curve[1].value().is_nan() && first.curve[2].value() > 0.0);
     assert_eq!(one.record(TrialId(0)).unwrap().notes["host"], "a");
     assert_eq!(one.notes()["who"], "me");
-    assert_eq!(one.trials()[2].cost(), 0.0);
+    assert_eq!((one.trials()[2].cost(), one.trials()[2].known_cost()), (0.0, None));
     assert!(!one.notes().contains_key(import::COST_UNIT), "the costs are of the attribute's unit");
     let waiting: Vec<&Point> = one.waiting().collect();
     assert_eq!(waiting.len(), 1);
@@ -82,7 +82,78 @@ fn a_study_of_optuna_is_read_in_full() {
     assert_eq!(two.front()[0].id, TrialId(0));
     assert_eq!(two.notes()[import::COST_UNIT], import::SECONDS, "by Optuna's own clock");
     assert!(two.cost() > 0.0);
+    assert_eq!(studies.next().unwrap().name, "energy/3");
     assert!(studies.next().is_none());
+}
+
+/// The third study of the file, whose trials have the attribute `joules`, but for two of them.
+fn with_joules(path: &Path) -> SharedStudy<Random> {
+    study(import::optuna(path, Some("joules")).unwrap().remove(2))
+}
+
+#[test]
+fn constraints_of_a_function_are_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let three = with_joules(&file_of_optuna(folder.path()));
+    let expected = [
+        objective("value", Goal::Min),
+        objective("constraint_0", Goal::AtMost(0.0)),
+        objective("constraint_1", Goal::AtMost(0.0)),
+    ];
+    assert_eq!(three.objectives().iter().collect::<Vec<_>>(), expected.iter().collect::<Vec<_>>());
+    let x = |trial: &joulewise_tune::Trial| trial.point.float("x").unwrap();
+    let done = || three.trials().iter().filter(|trial| matches!(trial.state, State::Done(_)));
+    assert!(done().any(|trial| x(trial) < 0.4), "some miss it");
+    let best = done().map(x).filter(|x| *x >= 0.4).fold(f64::INFINITY, f64::min);
+    assert_eq!(three.best().map(x), Some(best));
+}
+
+#[test]
+fn costs_that_nobody_told_are_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let three = with_joules(&file_of_optuna(folder.path()));
+    let costs: Vec<_> = three.trials().iter().map(joulewise_tune::Trial::known_cost).collect();
+    assert_eq!(costs, [Some(10.0), None, None, Some(40.0), Some(50.0), Some(60.0)]);
+    assert_eq!(three.cost(), 160.0);
+    let path = folder.path().join("back.db");
+    export::optuna(&three, "s", &path).unwrap();
+    let back = study(import::optuna(&path, None).unwrap().remove(0));
+    assert_eq!(back.trials().iter().map(joulewise_tune::Trial::known_cost).collect::<Vec<_>>(), costs);
+    let table = export::Table::of(&three);
+    let cost = table.columns().find(|(name, _)| *name == "cost").unwrap().1;
+    assert_eq!(*cost, export::Column::Numbers(costs));
+}
+
+#[test]
+fn types_and_times_of_optuna_go_back_as_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let (theirs, ours) = (file_of_optuna(folder.path()), folder.path().join("ours.db"));
+    export::optuna(&with_joules(&theirs), "energy/3", &ours).unwrap();
+    let rows = |path: &Path, sql: &str| -> Vec<(String, serde_json::Value)> {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let sql = sql.replace("IT", "(SELECT study_id FROM studies WHERE study_name = 'energy/3')");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+        let rows = statement.query_map([], row).unwrap().map(Result::unwrap);
+        rows.map(|(key, json)| (key, serde_json::from_str(&json).unwrap())).collect()
+    };
+    for sql in [
+        "SELECT param_name || number || ':' || param_value, distribution_json FROM trial_params
+            JOIN trials USING (trial_id) WHERE study_id = IT AND param_name != 'x' ORDER BY 1",
+        "SELECT key || number, value_json FROM trial_user_attributes JOIN trials USING (trial_id)
+            WHERE study_id = IT AND key IN ('tags', 'fast', 'gpu', 'joules') ORDER BY 1",
+    ] {
+        assert!(rows(&theirs, sql).len() > 10);
+        assert_eq!(rows(&ours, sql), rows(&theirs, sql));
+    }
+    let times = "SELECT CAST(number AS TEXT), json_array(unixepoch(datetime_start, 'subsec'), unixepoch(datetime_complete, 'subsec'))
+        FROM trials WHERE study_id = IT ORDER BY number";
+    for ((_, ours), (_, theirs)) in rows(&ours, times).iter().zip(&rows(&theirs, times)) {
+        for i in 0..2 {
+            let late = ours[i].as_f64().unwrap() - theirs[i].as_f64().unwrap();
+            assert!(late.abs() < 0.002, "{late} s late");
+        }
+    }
 }
 
 #[test]
@@ -151,9 +222,9 @@ fn everything() -> SharedStudy<Random> {
 fn what_is_written_for_optuna_reads_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ours.db");
-    fs::write(&path, "an older export").unwrap();
     let original = everything();
     export::optuna(&original, "ours", &path).unwrap();
+    export::optuna(&original, "ours", &path).expect("an older export is replaced");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something was left beside the file");
     let back = import::optuna(&path, None).unwrap().remove(0);
     assert_eq!(back.name, "ours");
@@ -183,6 +254,44 @@ fn what_is_written_for_optuna_reads_back() {
     assert_eq!(back.waiting().collect::<Vec<_>>(), original.waiting().collect::<Vec<_>>());
     let missing = folder.path().join("no/such/folder.db");
     assert!(export::optuna(&original, "ours", &missing).unwrap_err().to_string().contains("folder.db"));
+}
+
+#[test]
+fn what_is_not_ours_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = everything();
+    let refused = |path: &Path, name: &str| {
+        let before = fs::read(path).unwrap();
+        let error = export::optuna(&original, name, path).unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::Refused, "{error}");
+        assert!(error.cure().is_some());
+        assert_eq!(fs::read(path).unwrap(), before);
+        error.to_string()
+    };
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "dear diary").unwrap();
+    assert!(refused(&text, "ours").contains("no file of Optuna"));
+    fs::write(&text, "").unwrap();
+    export::optuna(&original, "ours", &text).unwrap();
+    assert!(refused(&text, "another").contains("another study, `ours`"));
+    assert!(refused(&file_of_optuna(folder.path()), "two").contains("another study, `one`"));
+    let connection = rusqlite::Connection::open(&text).unwrap();
+    connection.execute("INSERT INTO trials (number, study_id, state) VALUES (11, 1, 'RUNNING')", []).unwrap();
+    drop(connection);
+    assert!(refused(&text, "ours").contains("went on there"));
+}
+
+#[test]
+#[cfg(unix)]
+fn the_target_of_a_link_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let [target, link] = ["target.db", "link.db"].map(|name| folder.path().join(name));
+    std::os::unix::fs::symlink("target.db", &link).unwrap();
+    for _ in 0..2 {
+        export::optuna(&everything(), "ours", &link).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(import::optuna(&target, None).unwrap().len(), 1);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod hint;
 pub mod improve;
 mod interrupt;
 pub mod ledger;
+pub mod output;
 pub mod practice;
 pub mod recipe;
 pub mod report;

@@ -403,6 +403,14 @@ fn a_study_of_a_tool_without_joules_tells_of_seconds() {
     database.pragma_update(None, "foreign_keys", false).unwrap();
     database.execute_batch(include_str!("../../joulewise-tune/tests/optuna/optuna-5.0.0.sql")).unwrap();
     drop(database);
+    let unnamed = tune(path, &["import", "optuna", "o.db"]);
+    assert!(text(&unnamed.stderr).contains("--study 'energy/3' --name NAME"), "{}", text(&unnamed.stderr));
+    assert!(!path.join("runs").exists(), "something was left behind");
+    let named = ["import", "optuna", "o.db", "--study", "energy/3", "--name", "three", "--cost", "joules"];
+    assert_eq!(tune(path, &named).status.code(), Some(0));
+    let three = json(&tune(path, &["show", "three", "--json"]));
+    assert_eq!(three["saved_j"], 0.0, "nobody knows what the stopped one cost");
+    assert!(three["trials"][1]["energy_j"].is_null() && three["trials"][0]["energy_j"] == 10.0);
     assert_eq!(tune(path, &["import", "optuna", "o.db", "--study", "two"]).status.code(), Some(0));
     let shown = tune(path, &["trials", "two"]);
     let (table, json_) = (text(&shown.stdout), json(&tune(path, &["show", "two", "--json"])));
@@ -606,9 +614,12 @@ fn a_study_leaves_for_other_tools_and_comes_back() {
     let parquet = parquet::file::reader::SerializedFileReader::new(parquet).unwrap();
     let rows: Vec<parquet::record::Row> = parquet.into_iter().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 6);
-    let energy = rows[2].get_column_iter().find(|(name, _)| *name == "values.energy_j").unwrap();
-    let parquet::record::Field::Double(energy_j) = energy.1 else { panic!("{energy:?}") };
-    assert_eq!(study["trials"][2]["energy_j"], *energy_j);
+    let double = |column: &str| match rows[2].get_column_iter().find(|(name, _)| *name == column) {
+        Some((_, parquet::record::Field::Double(x))) => *x,
+        other => panic!("{other:?}"),
+    };
+    assert!(double("notes.time_s") > 0.0);
+    assert_eq!(study["trials"][2]["energy_j"], double("values.energy_j"));
     let exported: Value = serde_json::from_slice(&fs::read(path.join("o.json")).unwrap()).unwrap();
     assert_eq!(exported["trials"].as_array().unwrap().len(), 6);
 
@@ -617,8 +628,49 @@ fn a_study_leaves_for_other_tools_and_comes_back() {
     assert_eq!(best[0]["metrics"], study["best"]["metrics"]);
     let unknown = tune(path, &["best", "bakc"]);
     assert!(text(&unknown.stderr).contains("hint: did you mean `back`?"), "{}", text(&unknown.stderr));
-    let itself = tune(path, &["export", "s", "--optuna", "runs/studies.db"]);
-    assert!(text(&itself.stderr).contains("holds the studies themselves"), "{}", text(&itself.stderr));
     let foreign = tune(path, &["import", "optuna", "s.toml"]);
     assert!(text(&foreign.stderr).contains("is no SQLite database"), "{}", text(&foreign.stderr));
+}
+
+#[test]
+fn no_export_ends_another_file() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    assert_eq!(tune(path, &["run", "s.toml", "--trials", "1"]).status.code(), Some(0));
+    std::os::unix::fs::symlink("runs/studies.db", path.join("link")).unwrap();
+    fs::hard_link(path.join("runs/studies.db"), path.join("hard")).unwrap();
+    let before = fs::read(path.join("runs/studies.db")).unwrap();
+    for name in ["runs/studies.db", "link", "hard"] {
+        for format in ["--csv", "--parquet", "--json", "--optuna"] {
+            let itself = tune(path, &["export", "s", format, name]);
+            assert!(text(&itself.stderr).contains("holds the studies themselves"), "{format} {name}");
+            assert_eq!(itself.status.code(), Some(2));
+        }
+        assert_eq!(tune(path, &["show", "s", "--html", name]).status.code(), Some(2));
+    }
+    assert_eq!(fs::read(path.join("runs/studies.db")).unwrap(), before);
+    let twice = tune(path, &["export", "s", "--csv", "-", "--json", "-"]);
+    assert!(twice.stdout.is_empty() && text(&twice.stderr).contains("two formats"));
+    let foreign = tune(path, &["export", "s", "--optuna", "s.toml"]);
+    assert!(text(&foreign.stderr).contains("hint: name another file"), "{}", text(&foreign.stderr));
+    assert_eq!(fs::read_to_string(path.join("s.toml")).unwrap(), STUDY);
+}
+
+#[test]
+fn exports_go_to_stdout_under_its_name() {
+    let folder = folder(STUDY);
+    let path = folder.path();
+    assert_eq!(tune(path, &["run", "s.toml", "--trials", "1"]).status.code(), Some(0));
+    let stdout = |arguments: &[&str]| {
+        let output = tune(path, arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        output.stdout
+    };
+    assert_eq!(stdout(&["export", "--csv", "-"]), stdout(&["export"]));
+    assert_eq!(stdout(&["export", "--csv", "/dev/stdout"]), stdout(&["export"]));
+    assert!(serde_json::from_slice::<Value>(&stdout(&["export", "--json", "-"])).unwrap().is_object());
+    assert!(stdout(&["export", "--parquet", "-"]).starts_with(b"PAR1"));
+    assert!(stdout(&["export", "--optuna", "-"]).starts_with(b"SQLite format 3"));
+    assert!(text(&stdout(&["show", "--html", "-"])).trim_end().ends_with("</html>"));
+    assert!(!path.join("-").exists());
 }

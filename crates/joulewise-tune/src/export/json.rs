@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::literal;
 use crate::sampler::Sampler;
 use crate::shared_study::{Record, SharedStudy};
 use crate::storage::Definition;
@@ -14,6 +15,7 @@ struct Document<'a> {
     schema: u32,
     name: &'a str,
     definition: &'a Definition,
+    #[serde(serialize_with = "literal::serialize")]
     notes: &'a BTreeMap<String, String>,
     trials: Vec<Row<'a>>,
 }
@@ -27,7 +29,7 @@ struct Row<'a> {
 }
 
 /// A study called `name` as one JSON document: what it is, and all that is known of its trials. Numbers that are not
-/// finite are `null`, `"inf"` and `"-inf"`.
+/// finite are `null`, `"inf"` and `"-inf"`; notes that read as numbers, truths or null are that.
 pub fn json<S: Sampler>(study: &SharedStudy<S>, name: &str) -> serde_json::Result<serde_json::Value> {
     let row = |trial| Some(Row { trial, record: study.record(trial.id)? });
     serde_json::to_value(Document {

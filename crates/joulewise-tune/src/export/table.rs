@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use serde_json::Value as Json;
+
 use crate::domain::{Domain, Value};
+use crate::literal::meant;
 use crate::sampler::Sampler;
 use crate::shared_study::{Record, SharedStudy};
 use crate::trial::Trial;
@@ -11,7 +14,8 @@ use crate::trial::Trial;
 /// Trials as a table: a row for each of them, by its number.
 ///
 /// Its columns are `number`, `state`, `values.<metric>`, `cost`, `began_s`, `ended_s`, `worker`, `attempt`,
-/// `parameters.<name>` and `notes.<name>`; a cell is empty where there is nothing to say.
+/// `parameters.<name>` and `notes.<name>`; a cell is empty where there is nothing to say. Choices and notes that all
+/// stand for numbers or truths are those.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     columns: Vec<(String, Column)>,
@@ -25,6 +29,8 @@ pub enum Column {
     Integers(Vec<Option<i64>>),
     /// Other numbers.
     Numbers(Vec<Option<f64>>),
+    /// Truths.
+    Booleans(Vec<Option<bool>>),
     /// Texts.
     Texts(Vec<Option<String>>),
 }
@@ -52,7 +58,7 @@ impl Table {
             columns.push((format!("values.{}", objective.metric), value));
         }
         columns.extend([
-            ("cost".to_owned(), numbers(&|trial, _| Some(trial.cost()))),
+            ("cost".to_owned(), numbers(&|trial, _| trial.known_cost())),
             ("began_s".to_owned(), numbers(&|_, record| Some(record.began_s))),
             ("ended_s".to_owned(), numbers(&|_, record| record.ended_s)),
             ("worker".to_owned(), texts(&|_, record| Some(record.worker.clone()))),
@@ -66,16 +72,21 @@ impl Table {
                 Domain::Int { .. } | Domain::Fixed(Value::Int(_)) => {
                     integers(&|trial, _| trial.point.int(name))
                 }
-                Domain::Choice(_) | Domain::Fixed(Value::Choice(_)) => {
-                    texts(&|trial, _| trial.point.choice(name).map(str::to_owned))
+                Domain::Choice(options) => {
+                    let chosen = trials.iter().map(|(trial, _)| trial.point.choice(name));
+                    Column::of(options.iter().map(String::as_str), chosen)
                 }
+                Domain::Fixed(Value::Choice(only)) => Column::of(
+                    [only.as_str()].into_iter(),
+                    trials.iter().map(|(trial, _)| trial.point.choice(name)),
+                ),
             };
             columns.push((format!("parameters.{name}"), column));
         }
         let keys: BTreeSet<&String> = trials.iter().flat_map(|(_, record)| record.notes.keys()).collect();
         for key in keys {
-            let note = |record: &Record| -> Option<String> { record.notes.get(key).cloned() };
-            columns.push((format!("notes.{key}"), texts(&|_, record| note(record))));
+            let notes = || trials.iter().map(|(_, record)| record.notes.get(key).map(String::as_str));
+            columns.push((format!("notes.{key}"), Column::of(notes().flatten(), notes())));
         }
         Self { columns, rows: trials.len() }
     }
@@ -103,12 +114,37 @@ impl Table {
 }
 
 impl Column {
+    /// Cells of texts, which are those numbers or truths that they stand for if `all` texts that there may be do.
+    fn of<'a>(all: impl Iterator<Item = &'a str>, cells: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let all: Vec<Json> = all.map(meant).collect();
+        let cells = cells.map(|cell| cell.map(meant));
+        match () {
+            () if all.iter().all(Json::is_i64) => Self::Integers(cells.map(|cell| cell?.as_i64()).collect()),
+            () if all.iter().all(Json::is_number) => {
+                Self::Numbers(cells.map(|cell| cell?.as_f64()).collect())
+            }
+            () if all.iter().all(Json::is_boolean) => {
+                Self::Booleans(cells.map(|cell| cell?.as_bool()).collect())
+            }
+            () => Self::Texts(cells.map(|cell| cell.map(plain)).collect()),
+        }
+    }
+
     fn cell(&self, row: usize) -> String {
         match self {
             Self::Integers(cells) => cells[row].map_or(String::new(), |cell| cell.to_string()),
             Self::Numbers(cells) => cells[row].map_or(String::new(), |cell| cell.to_string()),
+            Self::Booleans(cells) => cells[row].map_or(String::new(), |cell| cell.to_string()),
             Self::Texts(cells) => cells[row].as_deref().map_or(String::new(), quoted),
         }
+    }
+}
+
+/// A text without quotes, or the JSON of whatever else.
+fn plain(json: Json) -> String {
+    match json {
+        Json::String(text) => text,
+        other => other.to_string(),
     }
 }
 
@@ -146,7 +182,8 @@ mod tests {
             let claim = study.ask("w").unwrap().unwrap();
             study.tell(&claim, state).unwrap();
         }
-        study.note(Some(TrialId(1)), &[("exit", "signal 9\nkilled")]).unwrap();
+        let notes = [("exit", "signal 9\nkilled"), ("diverged", "true"), ("time_s", "1.50"), ("pid", "12")];
+        study.note(Some(TrialId(1)), &notes).unwrap();
 
         let mut csv = Vec::new();
         let table = Table::of(&study);
@@ -159,13 +196,34 @@ mod tests {
         let lines: Vec<&str> = csv.split("\r\n").collect();
         assert_eq!(
             lines[0],
-            "number,state,values.value,cost,began_s,ended_s,worker,attempt,parameters.c,parameters.n,parameters.x,notes.exit"
+            "number,state,values.value,cost,began_s,ended_s,worker,attempt,parameters.c,parameters.n,parameters.x,notes.diverged,notes.exit,notes.pid,notes.time_s"
         );
-        assert_eq!(timeless(lines[1]), "0,done,0.0000001,2.5,w,0,\"a,b\",3,0.30000000000000004,");
-        assert_eq!(timeless(lines[2]), "1,failed,,1,w,0,\"say \"\"x\"\"\",3,,\"signal 9\nkilled\"");
+        assert_eq!(timeless(lines[1]), "0,done,0.0000001,2.5,w,0,\"a,b\",3,0.30000000000000004,,,,");
+        assert_eq!(
+            timeless(lines[2]),
+            "1,failed,,1,w,0,\"say \"\"x\"\"\",3,,true,\"signal 9\nkilled\",12,1.5"
+        );
         assert_eq!((lines.len(), lines[3], table.rows()), (4, "", 2));
         let json = crate::export::json(&study, "s").unwrap();
         assert_eq!(json["trials"][0]["state"]["done"]["values"][0], 1e-7);
-        assert_eq!(json["trials"][1]["notes"]["exit"], "signal 9\nkilled");
+        assert_eq!(
+            json["trials"][1]["notes"],
+            serde_json::json!({"diverged": true, "exit": "signal 9\nkilled", "pid": 12, "time_s": 1.5})
+        );
+        let typed = |name: &str| table.columns().find(|(column, _)| *column == name).unwrap().1.clone();
+        assert_eq!(typed("notes.diverged"), Column::Booleans(vec![None, Some(true)]));
+        assert_eq!(typed("notes.time_s"), Column::Numbers(vec![None, Some(1.5)]));
+        assert_eq!(typed("notes.pid"), Column::Integers(vec![None, Some(12)]));
+    }
+
+    #[test]
+    fn a_choice_of_numbers_is_a_column_of_numbers() {
+        let column =
+            |options: &[&str]| Column::of(options.iter().copied(), [Some(options[0]), None].into_iter());
+        assert_eq!(column(&["32", "64"]), Column::Integers(vec![Some(32), None]));
+        assert_eq!(column(&["1", "0.5"]), Column::Numbers(vec![Some(1.0), None]));
+        assert_eq!(column(&["true", "false"]), Column::Booleans(vec![Some(true), None]));
+        assert_eq!(column(&["32", "auto"]), Column::Texts(vec![Some("32".to_owned()), None]));
+        assert_eq!(column(&["\"32\"", "x"]), Column::Texts(vec![Some("32".to_owned()), None]));
     }
 }

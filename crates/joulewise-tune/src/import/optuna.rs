@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use super::{COST_UNIT, Imported, SECONDS};
 use crate::domain::{Domain, Value};
+use crate::literal;
 use crate::objective::{Goal, Objective, Objectives};
 use crate::point::Point;
 use crate::space::Space;
@@ -19,15 +20,18 @@ use crate::trial::{Outcome, Report, State, TrialId};
 use distribution::Distribution;
 use tables::{Row, Tables};
 
-/// Optuna's prefix of a trial's constraints, which are kept where they are at most 0.
+/// Optuna's prefix of a trial's constraints that have names; all are kept where they are at most 0.
 const CONSTRAINT: &str = "constraints:";
+/// Where those of a `constraints_func` are, as a list.
+const CONSTRAINTS: &str = "constraints";
 
 /// The studies of the SQLite file of Optuna at `path`, which is only read.
 ///
 /// The cost of a trial is its user attribute `cost`, or one called `cost_attribute`. Where no trial has it, the cost is
-/// how long a trial took, and the note [`COST_UNIT`] says that these are [`SECONDS`]. Trials that ran while the file was read count as failed. Ranges that
-/// differ between trials are united. A parameter that only some trials have gets a condition, where a choice tells
-/// them apart.
+/// how long a trial took, and the note [`COST_UNIT`] says that these are [`SECONDS`]; where only some have it, nobody
+/// knows what the others cost. Trials that ran while the file was read count as failed. Ranges that differ between
+/// trials are united. A parameter that only some trials have gets a condition, where a choice tells them apart.
+/// Constraints without names are `constraint_0` and so on.
 pub fn optuna(path: &Path, cost_attribute: Option<&str>) -> Result<Vec<Imported>, StorageError> {
     let tables = Tables::open(path)?;
     let studies = tables.studies()?;
@@ -66,20 +70,16 @@ impl Study<'_> {
             parameters.iter().map(|(name, distribution)| (name.clone(), distribution.domain())).collect();
         let points = self.rows.iter().map(|row| point(row, &parameters)).collect::<Result<Vec<_>, _>>()?;
         let space = space(&domains, &points, &mut caveats)?;
-        let constraints: BTreeSet<&str> = self
-            .rows
-            .iter()
-            .flat_map(|row| row.system.keys())
-            .filter_map(|k| k.strip_prefix(CONSTRAINT))
-            .collect();
+        let constraints: BTreeSet<String> =
+            self.rows.iter().flat_map(|row| bounds(row).into_keys()).collect();
         let objectives = self.objectives(&constraints)?;
 
-        let note = |trial, (key, value): (&String, &String)| Entry::Noted {
+        let noted = |trial, (key, value): (&String, &String)| Entry::Noted {
             trial,
             key: key.clone(),
-            value: plain(value),
+            value: note(value),
         };
-        let mut entries: Vec<Entry> = self.attributes.iter().map(|pair| note(None, pair)).collect();
+        let mut entries: Vec<Entry> = self.attributes.iter().map(|pair| noted(None, pair)).collect();
         let is_begun = |row: &&Row| row.state != "WAITING";
         let trials = self.rows.iter().filter(is_begun).count();
         let costs = self.rows.iter().filter(is_begun).filter_map(|row| self.told_cost(row)).count();
@@ -88,14 +88,14 @@ impl Study<'_> {
             entries.push(Entry::Noted { trial: None, key, value });
         } else if costs < trials {
             let (without, name) = (trials - costs, self.cost_attribute);
-            caveats.push(format!("{without} trials have no number `{name}`; they count as costing nothing"));
+            caveats.push(format!("{without} trials have no number `{name}`; what they cost is not known"));
         }
         let begun = || self.rows.iter().zip(points).filter(|(row, _)| row.state != "WAITING");
         let mut running = 0;
         for (number, (row, point)) in (0..).zip(begun()) {
             let trial = TrialId(number);
             entries.push(Entry::Asked { trial, point, worker: "optuna".to_owned(), origin: Origin::Import });
-            entries.extend(row.attributes.iter().map(|pair| note(Some(trial), pair)));
+            entries.extend(row.attributes.iter().map(|pair| noted(Some(trial), pair)));
             let values = |first: f64| {
                 let others = objectives.iter().skip(1).map(|_| f64::NAN);
                 std::iter::once(first).chain(others).collect()
@@ -105,9 +105,12 @@ impl Study<'_> {
                 report: Report { step, values: values(value), cost: f64::NAN },
             }));
             running += usize::from(row.state == "RUNNING");
-            let cost = if costs == 0 { row.seconds } else { self.told_cost(row) };
-            let state = self.state(row, cost.unwrap_or(0.0), &objectives, &constraints);
+            let seconds = row.ended_s.zip(row.began_s).map(|(ended_s, began_s)| ended_s - began_s);
+            let cost = if costs == 0 { seconds } else { self.told_cost(row) };
+            let state = self.state(row, cost.unwrap_or(f64::NAN), &objectives, &constraints);
             entries.push(Entry::Ended { trial, state });
+            let timed = |began_s| Entry::Timed { trial, began_s, ended_s: row.ended_s };
+            entries.extend(row.began_s.map(timed));
         }
         if running > 0 {
             caveats.push(format!("{running} trials ran while the file was read; they count as failed"));
@@ -144,7 +147,7 @@ impl Study<'_> {
         Ok(parameters)
     }
 
-    fn objectives(&self, constraints: &BTreeSet<&str>) -> Result<Objectives, Problem> {
+    fn objectives(&self, constraints: &BTreeSet<String>) -> Result<Objectives, Problem> {
         let names: Vec<String> = self
             .system
             .get("study:metric_names")
@@ -157,7 +160,7 @@ impl Study<'_> {
             goal: if direction == "MAXIMIZE" { Goal::Max } else { Goal::Min },
         });
         let bounds =
-            constraints.iter().map(|name| Objective { metric: (*name).to_owned(), goal: Goal::AtMost(0.0) });
+            constraints.iter().map(|name| Objective { metric: name.clone(), goal: Goal::AtMost(0.0) });
         Objectives::new(optimised.chain(bounds).collect())
             .map_err(|error| (StorageErrorKind::Refused, error.to_string()))
     }
@@ -170,16 +173,14 @@ impl Study<'_> {
             .filter(|cost: &f64| cost.is_finite())
     }
 
-    fn state(&self, row: &Row, cost: f64, objectives: &Objectives, constraints: &BTreeSet<&str>) -> State {
+    fn state(&self, row: &Row, cost: f64, objectives: &Objectives, constraints: &BTreeSet<String>) -> State {
         let value = |i: usize| row.values.get(&i).copied();
         // Optuna keeps no value of a trial that was stopped before it could tell one.
         let last = || row.curve.iter().rev().map(|&(_, value)| value).find(|value| value.is_finite());
         let optimised = (0..self.directions.len())
             .map(|i| value(i).or_else(|| last().filter(|_| i == 0)).unwrap_or(f64::NAN));
-        let bounds = constraints.iter().map(|name| {
-            let text = row.system.get(&format!("{CONSTRAINT}{name}"));
-            text.and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
-        });
+        let told = bounds(row);
+        let bounds = constraints.iter().map(|name| told.get(name).copied().unwrap_or(f64::NAN));
         let values: Vec<f64> = optimised.chain(bounds).collect();
         match row.state.as_str() {
             "COMPLETE" if objectives.are_finite(&values) => State::Done(Outcome { values, cost }),
@@ -187,6 +188,17 @@ impl Study<'_> {
             _ => State::Failed { cost },
         }
     }
+}
+
+/// By how much a trial misses its bounds, by their names: those that have some, and those of a list by their places.
+fn bounds(row: &Row) -> BTreeMap<String, f64> {
+    // Python's infinities are no JSON, but numbers.
+    let number = |text: &str| text.trim().parse().unwrap_or(f64::NAN);
+    let named = row.system.iter().filter_map(|(key, text)| Some((key.strip_prefix(CONSTRAINT)?, text)));
+    let named = named.map(|(name, text)| (name.to_owned(), number(text)));
+    let list = row.system.get(CONSTRAINTS).map_or("", |text| text.trim_matches(['[', ']']));
+    let listed = list.split(',').filter(|text| !text.trim().is_empty()).enumerate();
+    named.chain(listed.map(|(i, text)| (format!("constraint_{i}"), number(text)))).collect()
 }
 
 fn point(row: &Row, parameters: &BTreeMap<String, Distribution>) -> Result<Point, Problem> {
@@ -207,7 +219,7 @@ fn waiting(row: &Row, parameters: &BTreeMap<String, Distribution>) -> Option<Poi
     let fixed: BTreeMap<String, Json> = serde_json::from_str(row.system.get("fixed_params")?).ok()?;
     let value = |(name, json): (String, Json)| {
         let value = match parameters.get(&name)?.domain() {
-            Domain::Choice(_) => Value::Choice(distribution::name_of(&json)),
+            Domain::Choice(_) => Value::Choice(literal::text(&json)),
             Domain::Int { .. } => Value::Int(json.as_f64()? as i64),
             _ => Value::Float(json.as_f64()?),
         };
@@ -249,7 +261,7 @@ fn space(
     Ok(space)
 }
 
-/// The text in a JSON string, or other JSON as it is.
-fn plain(json: &str) -> String {
-    serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
+/// The note of an attribute; Python's NaN and infinities are no JSON.
+fn note(json: &str) -> String {
+    serde_json::from_str(json).map_or_else(|_| json.to_owned(), |json| literal::text(&json))
 }

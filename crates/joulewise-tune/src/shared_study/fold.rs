@@ -97,6 +97,12 @@ impl<S: Sampler> Fold<S> {
                     *cost = cost.max(spent);
                 }
             }
+            Entry::Timed { trial, began_s, ended_s } => {
+                self.trial(trial, seq)?;
+                let record = &mut self.records[trial.0 as usize];
+                record.began_s = began_s;
+                record.ended_s = ended_s.or(record.ended_s);
+            }
             Entry::Noted { trial: None, key, value } => {
                 self.notes.insert(key, value);
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::literal;
 use crate::storage::Origin;
 
 /// What is known of a trial besides its point and what came of it.
@@ -27,7 +28,8 @@ pub struct Record {
     pub is_returned: bool,
     /// Whether another trial of the same point was begun because this one got lost.
     pub is_superseded: bool,
-    /// Texts that were kept about it, by their names.
+    /// Texts that were kept about it, by their names; in JSON, what they stand for, as in `12.5` and `true`.
+    #[serde(serialize_with = "literal::serialize")]
     pub notes: BTreeMap<String, String>,
 }
 

@@ -74,6 +74,16 @@ pub enum Entry {
         /// What was told.
         state: State,
     },
+    /// When a trial of another tool ran, which is not when it was brought.
+    Timed {
+        /// Which trial.
+        trial: TrialId,
+        /// When it began, in seconds since 1970.
+        #[serde(with = "number")]
+        began_s: f64,
+        /// When it ended, where that is known.
+        ended_s: Option<f64>,
+    },
     /// Something worth keeping about a trial, or about the study.
     Noted {
         /// Which trial; `None` for the study.

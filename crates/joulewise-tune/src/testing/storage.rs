@@ -375,6 +375,8 @@ fn strange_entries() -> Vec<Entry> {
         Entry::Returned { trial, cost: f64::NEG_INFINITY },
         Entry::Spent { trial, cost: 0.1 + 0.2 },
         Entry::Orphaned { trial, state: State::Failed { cost: f64::NAN } },
+        Entry::Timed { trial, began_s: 1.5e9, ended_s: None },
+        Entry::Timed { trial, began_s: 1.5e9 + 0.125, ended_s: Some(1.5e9 + 7.25) },
         Entry::Noted { trial: Some(trial), key: String::new(), value: "\u{0}x".repeat(5000) },
         Entry::Noted { trial: None, key: "k".to_owned(), value: String::new() },
     ]

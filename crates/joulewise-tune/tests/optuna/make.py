@@ -1,4 +1,4 @@
-"""Writes two studies with Optuna and prints their file as SQL: python make.py > optuna-5.0.0.sql"""
+"""Writes three studies with Optuna and prints their file as SQL: python make.py > optuna-5.0.0.sql"""
 
 import os
 import sqlite3
@@ -51,6 +51,28 @@ for values in [(0.25, 3), (1.0, float("inf")), (0.5, 1)]:
     trial = two.ask()
     trial.suggest_float("x", -1, 1)
     two.tell(trial, values)
+
+
+
+def burn(trial):
+    x = trial.suggest_float("x", 0.0, 1.0)
+    trial.suggest_categorical("batch", [32, 64, 128])
+    trial.suggest_categorical("mixed", ["sgd", None, True, 3, "3", 0.5])
+    trial.set_user_attr("tags", ["a", 1])
+    trial.set_user_attr("fast", True)
+    trial.set_user_attr("gpu", "0")
+    if trial.number == 1:
+        trial.report(x, 0)
+        raise optuna.TrialPruned()
+    if trial.number != 2:
+        trial.set_user_attr("joules", 10.0 * (trial.number + 1))
+    return x
+
+
+# The lowest values miss the first of the constraints.
+sampler = optuna.samplers.TPESampler(seed=1, constraints_func=lambda trial: (0.4 - trial.params["x"], -1.0))
+three = optuna.create_study(study_name="energy/3", storage=storage, sampler=sampler)
+three.optimize(burn, n_trials=6)
 
 connection = sqlite3.connect(path)
 sys.stdout.writelines(line + "\n" for line in connection.iterdump())

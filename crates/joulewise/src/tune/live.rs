@@ -125,7 +125,8 @@ fn clock(seconds: f64) -> String {
 /// Joules that trials would have used if they had not been stopped, going by the mean of those that were not.
 pub fn saved_j(trials: &[Trial]) -> f64 {
     let costs = |of: fn(&State) -> bool| {
-        let costs: Vec<f64> = trials.iter().filter(|trial| of(&trial.state)).map(Trial::cost).collect();
+        let costs: Vec<f64> =
+            trials.iter().filter(|trial| of(&trial.state)).filter_map(Trial::known_cost).collect();
         costs
     };
     let whole = costs(|state| matches!(state, State::Done(_)));

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::domain::{Domain, Value};
+use crate::literal::meant;
 
 /// The JSON of a domain.
 pub(super) fn distribution(domain: &Domain) -> Json {
@@ -20,14 +21,17 @@ pub(super) fn distribution(domain: &Domain) -> Json {
             let step = if *log { &1 } else { step };
             ("IntDistribution", json!({"low": low, "high": high, "log": log, "step": step}))
         }
-        Domain::Choice(names) => ("CategoricalDistribution", json!({"choices": names})),
+        Domain::Choice(names) => (
+            "CategoricalDistribution",
+            json!({"choices": names.iter().map(|name| meant(name)).collect::<Vec<_>>()}),
+        ),
         Domain::Fixed(Value::Float(x)) => {
             ("FloatDistribution", json!({"low": x, "high": x, "log": false, "step": null}))
         }
         Domain::Fixed(Value::Int(x)) => {
             ("IntDistribution", json!({"low": x, "high": x, "log": false, "step": 1}))
         }
-        Domain::Fixed(Value::Choice(name)) => ("CategoricalDistribution", json!({"choices": [name]})),
+        Domain::Fixed(Value::Choice(name)) => ("CategoricalDistribution", json!({"choices": [meant(name)]})),
     };
     json!({"name": name, "attributes": attributes})
 }

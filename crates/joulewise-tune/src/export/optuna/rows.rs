@@ -4,8 +4,10 @@ use rusqlite::{Connection, params};
 use serde_json::{Map, Value as Json, json};
 
 use super::distribution::{distribution, number};
+use super::earlier::MARK;
 use crate::direction::Direction;
 use crate::domain::Value;
+use crate::literal::meant;
 use crate::objective::{Goal, Objectives};
 use crate::point::Point;
 use crate::sampler::Sampler;
@@ -40,7 +42,7 @@ impl<S: Sampler> Rows<'_, S> {
         let names: Vec<&str> = optimised.iter().map(|(metric, _)| *metric).collect();
         self.attribute("study", 1, "system", "study:metric_names", &json!(names))?;
         for (key, value) in self.study.notes() {
-            self.attribute("study", 1, "user", key, &attribute(value))?;
+            self.attribute("study", 1, "user", key, &meant(value))?;
         }
         self.attribute("study", 1, "user", "sampler", &json!(self.study.definition().sampler))?;
         self.attribute("study", 1, "user", "seed", &json!(self.study.definition().seed))
@@ -78,12 +80,19 @@ impl<S: Sampler> Rows<'_, S> {
                 let value = match value {
                     Value::Float(x) => json!(x),
                     Value::Int(x) => json!(x),
-                    Value::Choice(x) => json!(x),
+                    Value::Choice(x) => meant(x),
                 };
                 (name.to_owned(), value)
             })
             .collect();
         self.attribute("trial", key, "system", "fixed_params", &Json::Object(fixed))
+    }
+
+    /// Keeps how many trials were written.
+    pub(super) fn mark(&self) -> rusqlite::Result<()> {
+        let sql = "SELECT count(*) FROM trials";
+        let trials: i64 = self.connection.query_row(sql, [], |row| row.get(0))?;
+        self.attribute("study", 1, "system", MARK, &json!(trials))
     }
 
     fn point(&self, trial: i64, point: &Point) -> rusqlite::Result<()> {
@@ -129,9 +138,11 @@ impl<S: Sampler> Rows<'_, S> {
     fn attributes(&self, key: i64, trial: &Trial, record: &Record) -> rusqlite::Result<()> {
         let attribute = |name: &str, value: &Json| self.attribute("trial", key, "user", name, value);
         for (name, value) in &record.notes {
-            attribute(name, &self::attribute(value))?;
+            attribute(name, &meant(value))?;
         }
-        attribute("cost", &json!(trial.cost()))?;
+        if let Some(cost) = trial.known_cost() {
+            attribute("cost", &json!(cost))?;
+        }
         attribute("worker", &json!(record.worker))?;
         if matches!(trial.state, State::Lost { .. }) {
             attribute("state", &json!("lost"))?;
@@ -170,9 +181,4 @@ fn typed(value: f64) -> (Option<f64>, &'static str) {
         value if value.is_nan() => (None, "NAN"),
         value => (Some(value), "FINITE"),
     }
-}
-
-/// A text that is a number as one.
-fn attribute(text: &str) -> Json {
-    text.parse::<serde_json::Number>().map_or_else(|_| json!(text), Json::Number)
 }

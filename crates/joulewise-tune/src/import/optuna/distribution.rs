@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::domain::{Domain, Value};
+use crate::literal;
 
 /// What a parameter may be, and how Optuna writes its values as numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,7 @@ impl FromStr for Distribution {
                 let step = step.filter(|_| !log).map_or(1, |step| step as u64).max(1);
                 Ok(Self::Int { low: low as i64, high: high as i64, log, step })
             }
-            "CategoricalDistribution" => Ok(Self::Choice(choices.iter().map(name_of).collect())),
+            "CategoricalDistribution" => Ok(Self::Choice(choices.iter().map(literal::text).collect())),
             _ => Err(format!("is of a kind that is not known, `{name}`")),
         }
     }
@@ -104,14 +105,6 @@ impl Distribution {
     }
 }
 
-/// What a choice is called here: a text as it is, else its JSON.
-pub(super) fn name_of(choice: &Json) -> String {
-    match choice {
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,8 +126,8 @@ mod tests {
         );
         let int = Distribution::Int { low: -2, high: 7, log: false, step: 3 };
         assert_eq!(distribution("IntUniformDistribution", r#""low": -2, "high": 7, "step": 3"#), Ok(int));
-        let choice = distribution("CategoricalDistribution", r#""choices": [1, 2.5, null, true, "x"]"#);
-        let names = ["1", "2.5", "null", "true", "x"].map(str::to_owned).to_vec();
+        let choice = distribution("CategoricalDistribution", r#""choices": [1, 2.5, null, true, "x", "1"]"#);
+        let names = ["1", "2.5", "null", "true", "x", "\"1\""].map(str::to_owned).to_vec();
         assert_eq!(choice, Ok(Distribution::Choice(names)));
         assert!(distribution("GaussDistribution", "").is_err_and(|problem| problem.contains("Gauss")));
         assert!("{".parse::<Distribution>().is_err());

@@ -24,8 +24,9 @@ pub(super) struct Tables {
 pub(super) struct Row {
     pub(super) number: i64,
     pub(super) state: String,
-    /// How long it took.
-    pub(super) seconds: Option<f64>,
+    /// When it began and ended, in seconds since 1970.
+    pub(super) began_s: Option<f64>,
+    pub(super) ended_s: Option<f64>,
     /// Names, numbers and distributions.
     pub(super) parameters: Vec<(String, f64, String)>,
     /// By objective.
@@ -85,12 +86,14 @@ impl Tables {
 
     /// The trials in the order of their numbers. Optuna may have given a number twice.
     pub(super) fn trials(&self, study: i64) -> Result<Vec<Row>, StorageError> {
+        // Optuna's times are local ones.
         let sql = "SELECT trial_id, number, state,
-                unixepoch(datetime_complete, 'subsec') - unixepoch(datetime_start, 'subsec')
+                unixepoch(datetime_start, 'utc', 'subsec'), unixepoch(datetime_complete, 'utc', 'subsec')
             FROM trials WHERE study_id = ?1 ORDER BY number, trial_id";
         let trials = self.rows(sql, [study], |row| {
-            let (number, state, seconds) = (row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((row.get::<_, i64>(0)?, Row { number, state, seconds, ..Row::default() }))
+            let (number, state) = (row.get(1)?, row.get(2)?);
+            let (began_s, ended_s) = (row.get(3)?, row.get(4)?);
+            Ok((row.get::<_, i64>(0)?, Row { number, state, began_s, ended_s, ..Row::default() }))
         })?;
         let places: BTreeMap<i64, usize> = trials.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
         let mut trials: Vec<Row> = trials.into_iter().map(|(_, row)| row).collect();

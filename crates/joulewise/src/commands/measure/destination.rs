@@ -1,14 +1,16 @@
 //! The file that the result is written to.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::Write;
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use joulewise_learn::atomic;
 use tempfile::NamedTempFile;
 
 use crate::hint::Hint as _;
+use crate::output::STDOUT;
 
 /// What is left to do when the run is over.
 const NOT_LOST: &str = "the figures are above; name a file where there is space for another run";
@@ -16,9 +18,9 @@ const NOT_LOST: &str = "the figures are above; name a file where there is space 
 /// Where the result is written.
 pub(super) enum Destination<'a> {
     /// A file that appears under its name once it is whole.
-    File { temporary: NamedTempFile, path: &'a Path },
+    File { temporary: NamedTempFile, path: PathBuf },
     /// A pipe or a device, which cannot be replaced.
-    Stream { stream: File, path: &'a Path },
+    Stream { stream: Box<dyn Write>, path: &'a Path },
 }
 
 impl<'a> Destination<'a> {
@@ -27,10 +29,13 @@ impl<'a> Destination<'a> {
         if path.is_dir() {
             return Err(anyhow::anyhow!("is a folder")).hint("name a file").with_context(cannot);
         }
-        if path.exists() && !path.is_file() {
-            let stream = OpenOptions::new().write(true).open(path).with_context(cannot)?;
-            return Ok(Self::Stream { stream, path });
+        if path == Path::new(STDOUT) {
+            return Ok(Self::Stream { stream: Box::new(io::stdout()), path });
         }
+        let Some(path) = atomic::replaced(path).with_context(cannot)? else {
+            let stream = OpenOptions::new().append(true).open(path).with_context(cannot)?;
+            return Ok(Self::Stream { stream: Box::new(stream), path });
+        };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let temporary = tempfile::Builder::new()
             .prefix(".joulewise-")
@@ -45,9 +50,9 @@ impl<'a> Destination<'a> {
         let cannot = |path: &Path| format!("cannot write {}", path.display());
         match self {
             Self::File { mut temporary, path } => {
-                temporary.write_all(text.as_bytes()).hint(NOT_LOST).with_context(|| cannot(path))?;
-                let kept = temporary.persist(path).map_err(|error| error.error);
-                kept.map(drop).hint(NOT_LOST).with_context(|| cannot(path))
+                temporary.write_all(text.as_bytes()).hint(NOT_LOST).with_context(|| cannot(&path))?;
+                let kept = temporary.persist(&path).map_err(|error| error.error);
+                kept.map(drop).hint(NOT_LOST).with_context(|| cannot(&path))
             }
             Self::Stream { mut stream, path } => {
                 stream.write_all(text.as_bytes()).hint(NOT_LOST).with_context(|| cannot(path))

@@ -2,22 +2,23 @@
 
 mod parquet;
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow};
-use joulewise_learn::atomic;
 use joulewise_tune::export::{self, Table};
 
 use super::place::Named;
 use crate::exit;
 use crate::hint::Hint as _;
+use crate::output;
 use crate::tune::worker::Study;
 
 /// Write a study for other tools.
 ///
-/// CSV goes to stdout where no format is chosen.
+/// CSV goes to stdout where no format is chosen, and any format where its FILE is `-`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Export {
     #[command(flatten)]
@@ -39,30 +40,47 @@ pub(super) struct Export {
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (study, plan) = self.study.study()?;
-        if [&self.csv, &self.parquet, &self.json, &self.optuna].iter().all(|file| file.is_none()) {
+        if self.files().next().is_none() {
             Table::of(&study).write_csv(&mut io::stdout().lock())?;
             return Ok(ExitCode::from(exit::OK));
         }
+        self.check()?;
         if let Some(file) = &self.csv {
             let mut bytes = Vec::new();
             Table::of(&study).write_csv(&mut bytes)?;
-            write(file, &bytes)?;
+            output::write(file, &bytes)?;
+            told(file)?;
         }
         if let Some(file) = &self.parquet {
-            write(file, &parquet::written(&Table::of(&study))?)?;
+            output::write_binary(file, &parquet::written(&Table::of(&study))?)?;
+            told(file)?;
         }
         if let Some(file) = &self.json {
-            write(file, json(&study, &plan.name)?.as_bytes())?;
+            output::write(file, json(&study, &plan.name)?.as_bytes())?;
+            told(file)?;
         }
         if let Some(file) = &self.optuna {
-            if self.study.place.database()?.is_file(file) {
-                return Err(anyhow!("{} holds the studies themselves", file.display()))
-                    .hint("write the Optuna file elsewhere");
-            }
-            export::optuna(&study, &plan.name, file)?;
+            optuna(&study, &plan.name, file)?;
             told(file)?;
         }
         Ok(ExitCode::from(exit::OK))
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.csv, &self.parquet, &self.json, &self.optuna].into_iter().filter_map(Option::as_deref)
+    }
+
+    /// Fails before anything is written where a file would be the end of another.
+    fn check(&self) -> Result<()> {
+        let database = self.study.place.database()?;
+        for (i, file) in self.files().enumerate() {
+            database.spare(file)?;
+            if self.files().take(i).any(|other| other == file) {
+                return Err(anyhow!("{} cannot hold two formats", file.display()))
+                    .hint("name a file for each of them");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,11 +88,20 @@ fn json(study: &Study, name: &str) -> Result<String> {
     Ok(serde_json::to_string_pretty(&export::json(study, name)?)? + "\n")
 }
 
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    atomic::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
-    told(file)
+/// SQLite writes files only, so that stdout gets a copy.
+fn optuna(study: &Study, name: &str, file: &Path) -> Result<()> {
+    if !output::is_stdout(file) {
+        return Ok(export::optuna(study, name, file)?);
+    }
+    let folder = tempfile::tempdir().context("cannot make a folder for temporary files")?;
+    let whole = folder.path().join("optuna.db");
+    export::optuna(study, name, &whole)?;
+    output::write_binary(file, &fs::read(&whole)?)
 }
 
 fn told(file: &Path) -> Result<()> {
-    Ok(writeln!(io::stderr(), "wrote {}", file.display())?)
+    if !output::is_stdout(file) {
+        writeln!(io::stderr(), "wrote {}", file.display())?;
+    }
+    Ok(())
 }

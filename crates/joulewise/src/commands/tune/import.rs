@@ -65,7 +65,15 @@ impl Optuna {
                 .hint("choose one with --study");
         }
         for study in &studies {
-            self.place.folder(self.name.as_deref().unwrap_or(&study.name))?;
+            let folder = self.place.folder(self.name.as_deref().unwrap_or(&study.name)).map(drop);
+            if self.name.is_some() {
+                folder?;
+            } else {
+                folder.hint(format!(
+                    "give it another name here, as in --study '{}' --name NAME",
+                    study.name.escape_debug()
+                ))?;
+            }
         }
         let mut storage = self.place.create()?;
         let database = self.place.database()?;

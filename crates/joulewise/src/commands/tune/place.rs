@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -108,14 +109,13 @@ impl Database {
         }
     }
 
-    /// Whether it is the file at `path`.
-    pub(super) fn is_file(&self, path: &Path) -> bool {
+    /// Fails where `file` is one of its own, by whichever name: what is written there would be the end of all studies.
+    pub(super) fn spare(&self, file: &Path) -> Result<()> {
         match self {
-            Self::File(file) => path
-                .canonicalize()
-                .is_ok_and(|path| file.canonicalize().is_ok_and(|database| path == database)),
-            #[cfg(feature = "postgres")]
-            Self::Server(_) => false,
+            Self::File(database) if holds(database, file) => {
+                Err(anyhow!("{} holds the studies themselves", file.display())).hint("name another file")
+            }
+            _ => Ok(()),
         }
     }
 
@@ -132,6 +132,17 @@ impl Database {
             }
         };
     }
+}
+
+/// Whether `file` is a database of SQLite, or what belongs to it, by any of the names that links may give it.
+fn holds(database: &Path, file: &Path) -> bool {
+    let identity = |file: &Path| fs::metadata(file).map(|found| (found.dev(), found.ino())).ok();
+    let Some(file) = identity(file) else { return false };
+    ["", "-wal", "-shm", "-journal"].iter().any(|part| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(part);
+        identity(Path::new(&name)) == Some(file)
+    })
 }
 
 impl fmt::Display for Database {

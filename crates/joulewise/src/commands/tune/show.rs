@@ -4,8 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
-use joulewise_learn::atomic;
+use anyhow::Result;
 use joulewise_tune::{State, Trial};
 use serde_json::json;
 
@@ -13,6 +12,7 @@ use super::place::Named;
 use super::trials;
 use crate::commands::measure;
 use crate::exit;
+use crate::output;
 use crate::report::{self, quantity};
 use crate::tune::caveats;
 use crate::tune::cost::Cost;
@@ -30,7 +30,7 @@ pub(super) struct Show {
     /// Write JSON instead of text
     #[arg(long)]
     json: bool,
-    /// Write the report, an HTML file, to this file
+    /// Write the report, an HTML file, to this file; `-` writes it alone to stdout
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -39,8 +39,11 @@ impl Show {
     pub(super) fn run(self) -> Result<ExitCode> {
         let (study, plan) = self.study.study()?;
         if let Some(file) = &self.html {
-            atomic::write(file, report::study::html(&plan, &study).as_bytes())
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            self.study.place.database()?.spare(file)?;
+            output::write(file, report::study::html(&plan, &study).as_bytes())?;
+            if output::is_stdout(file) {
+                return Ok(ExitCode::from(exit::OK));
+            }
         }
         let mut out = io::stdout().lock();
         if self.json {

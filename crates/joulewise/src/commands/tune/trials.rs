@@ -57,7 +57,7 @@ pub(super) fn object(study: &Study, trial: &Trial) -> Json {
         "state": word(&trial.state),
         "parameters": crate::tune::trial::json(&trial.point),
         "metrics": trial.outcome().map_or(Json::Null, |outcome| metrics(&outcome.values)),
-        (Cost::of(study).key()): trial.cost(),
+        (Cost::of(study).key()): trial.known_cost(),
         "curve": trial.curve.iter().map(|report| {
             json!({ "step": report.step, (Cost::of(study).key()): report.cost, "metrics": metrics(&report.values) })
         }).collect::<Vec<_>>(),
@@ -94,7 +94,7 @@ pub(super) fn table(out: &mut impl Write, study: &Study, trials: &[&Trial]) -> i
             (0..study.objectives().iter().len()).map(|i| values.get(i).map_or(String::new(), |x| short(*x))),
         );
         let time = study.record(trial.id).and_then(|record| record.notes.get("time_s")?.parse().ok());
-        row.push(cost.text(trial.cost()));
+        row.push(trial.known_cost().map_or(String::new(), |spent| cost.text(spent)));
         row.extend((cost == Cost::Joules).then(|| time.map_or(String::new(), quantity::seconds)));
         row.extend(searched().map(|(name, _)| match trial.point.get(name) {
             Some(Value::Float(x)) => short(*x),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use joulewise_tune::export::{Column, Table};
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
@@ -29,6 +29,10 @@ pub(super) fn written(table: &Table) -> Result<Vec<u8>> {
                 let (values, levels) = present(cells, |x| *x);
                 writer.typed::<DoubleType>().write_batch(&values, Some(&levels), None)?;
             }
+            Column::Booleans(cells) => {
+                let (values, levels) = present(cells, |x| *x);
+                writer.typed::<BoolType>().write_batch(&values, Some(&levels), None)?;
+            }
             Column::Texts(cells) => {
                 let (values, levels) = present(cells, |text| ByteArray::from(text.as_bytes().to_vec()));
                 writer.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
@@ -45,6 +49,7 @@ fn field(name: &str, column: &Column) -> Result<Arc<Type>> {
     let (physical, converted) = match column {
         Column::Integers(_) => (Physical::INT64, ConvertedType::NONE),
         Column::Numbers(_) => (Physical::DOUBLE, ConvertedType::NONE),
+        Column::Booleans(_) => (Physical::BOOLEAN, ConvertedType::NONE),
         Column::Texts(_) => (Physical::BYTE_ARRAY, ConvertedType::UTF8),
     };
     let field = Type::primitive_type_builder(name, physical).with_converted_type(converted);
