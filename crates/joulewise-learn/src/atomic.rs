@@ -17,16 +17,11 @@ const LINKS: usize = 40;
 ///
 /// What is written to instead is whatever cannot be replaced: a device, a pipe, a file that is open already as
 /// `/dev/stdout` is. See [`replaced`].
-///
-/// Fails also where the file is write-protected, which no rename would ask.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let Some(target) = replaced(path)? else {
         return OpenOptions::new().append(true).open(path)?.write_all(bytes);
     };
     let old = fs::metadata(&target).ok().filter(Metadata::is_file).map(|old| old.permissions());
-    if old.as_ref().is_some_and(Permissions::readonly) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is write-protected"));
-    }
     let temporary = temporary_beside(&target)?;
     let written = write_through(&temporary, bytes, old).and_then(|()| fs::rename(&temporary, &target));
     if written.is_err() {
@@ -38,9 +33,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// The file that a new one called `path` replaces, which is there or not: the target of a symbolic link instead of the
 /// link. `None` where nothing can be replaced, but written to: a device, a pipe, a file that is open already.
+///
+/// Fails also where that file is write-protected, which no rename would ask.
 pub fn replaced(path: &Path) -> io::Result<Option<PathBuf>> {
     match fs::metadata(path) {
         Ok(there) if !there.is_file() && !there.is_dir() => return Ok(None),
+        Ok(there) if there.is_file() && there.permissions().readonly() => {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file is write-protected"));
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => (),
     }

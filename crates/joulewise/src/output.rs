@@ -24,7 +24,9 @@ pub fn write(file: &Path, text: &[u8]) -> Result<()> {
     } else {
         atomic::write(file, text)
     };
-    written.with_context(|| format!("cannot write {}", file.display()))
+    written
+        .hint("name a file that may be written to, where there is space")
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Writes what nobody can read to `file`, whole or not at all, and to no terminal.

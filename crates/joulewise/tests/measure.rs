@@ -69,6 +69,27 @@ fn a_path_that_cannot_be_written_is_told_before_the_command_runs() {
     assert!(!folder.path().join("ran").exists());
 }
 
+#[test]
+fn a_result_replaces_what_a_link_means_and_nothing_that_is_protected() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, link] = ["energy.json", "link.json"].map(|name| folder.path().join(name));
+    fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink("energy.json", &link).unwrap();
+    assert_eq!(measure(folder.path(), &["-o", "link.json", "--", "true"]).status.code(), Some(0));
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(link.is_symlink() && written.starts_with('{'), "{written}");
+    let output = measure(folder.path(), &["-o", "-", "--", "true"]);
+    assert!(text(&output.stdout).starts_with('{') && !folder.path().join("-").exists());
+
+    let mut permissions = fs::metadata(&file).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&file, permissions).unwrap();
+    let output = measure(folder.path(), &["-o", "link.json", "--", "touch", "ran"]);
+    assert!(text(&output.stderr).contains("the file is write-protected"), "{}", text(&output.stderr));
+    assert!(!folder.path().join("ran").exists());
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+}
+
 /// Sets the counter, and runs for so long that the last readings find it unchanged.
 fn set(energy_uj: u64) -> String {
     format!("echo {energy_uj} > class/powercap/intel-rapl:0/energy_uj; sleep 0.3")

@@ -1,6 +1,6 @@
 //! The file that the result is written to.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -32,14 +32,17 @@ impl<'a> Destination<'a> {
         if path == Path::new(STDOUT) {
             return Ok(Self::Stream { stream: Box::new(io::stdout()), path });
         }
-        let Some(path) = atomic::replaced(path).with_context(cannot)? else {
+        let replaced = atomic::replaced(path).hint("name another file").with_context(cannot)?;
+        let Some(path) = replaced else {
             let stream = OpenOptions::new().append(true).open(path).with_context(cannot)?;
             return Ok(Self::Stream { stream: Box::new(stream), path });
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let permissions =
+            fs::metadata(&path).map_or_else(|_| Permissions::from_mode(0o666), |old| old.permissions());
         let temporary = tempfile::Builder::new()
             .prefix(".joulewise-")
-            .permissions(Permissions::from_mode(0o666))
+            .permissions(permissions)
             .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
             .hint("name a file in a folder that exists and may be written to")
             .with_context(cannot)?;
