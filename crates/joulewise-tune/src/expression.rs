@@ -31,6 +31,13 @@ pub struct ExpressionError {
     problem: String,
 }
 
+impl ExpressionError {
+    /// What to do about it.
+    pub fn cure(&self) -> &'static str {
+        "write the names of parameters, numbers and choices, as in \"optimiser == sgd and batch <= 64\""
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 enum Node {
     Number(f64),

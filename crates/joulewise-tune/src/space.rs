@@ -271,9 +271,7 @@ impl SpaceError {
     }
 
     fn of(subject: &str, error: &ExpressionError) -> Self {
-        let cure =
-            "write the names of parameters, numbers and choices, as in \"optimiser == sgd and batch <= 64\"";
-        Self { subject: subject.to_owned(), problem: error.to_string(), cure }
+        Self { subject: subject.to_owned(), problem: error.to_string(), cure: error.cure() }
     }
 
     fn circle(name: &str) -> Self {

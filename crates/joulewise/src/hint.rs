@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use joulewise_learn::data::DataError;
 use joulewise_learn::engine::IsaError;
-use joulewise_tune::SpaceError;
 use joulewise_tune::storage::StorageError;
+use joulewise_tune::{ExpressionError, SpaceError};
 
 /// An error with an advice attached. Its message and its causes are those of the error inside.
 pub struct Hinted {
@@ -18,11 +18,19 @@ pub struct Hinted {
 pub trait Hint<T> {
     /// Attaches `hint`: a sentence that says what to do, without a full stop.
     fn hint(self, hint: impl fmt::Display) -> anyhow::Result<T>;
+
+    /// Attaches `hint` to an error that has no other advice.
+    fn or_hint(self, hint: impl fmt::Display) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
     fn hint(self, hint: impl fmt::Display) -> anyhow::Result<T> {
         self.map_err(|error| Hinted::new(error, hint).into())
+    }
+
+    fn or_hint(self, hint: impl fmt::Display) -> anyhow::Result<T> {
+        self.map_err(Into::into)
+            .map_err(|error| if hints(&error).is_empty() { Hinted::new(error, hint).into() } else { error })
     }
 }
 
@@ -53,6 +61,10 @@ impl std::error::Error for Hinted {
 
 /// Writes `error: …` and below it, each on a line of its own, its hints.
 pub fn print(error: &anyhow::Error, out: &mut impl Write) -> io::Result<()> {
+    if is_of_stdout(error) {
+        writeln!(out, "error: cannot write to standard output: {error:#}")?;
+        return writeln!(out, "hint: make room there, or send it elsewhere");
+    }
     writeln!(out, "error: {error:#}")?;
     for hint in hints(error) {
         writeln!(out, "hint: {hint}")?;
@@ -66,6 +78,11 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         Some(hinted) => is_broken_pipe(&hinted.error),
         None => cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe),
     })
+}
+
+/// Whoever opens a file or a pipe names it where it fails, so that what no one has named is what everyone writes to.
+fn is_of_stdout(error: &anyhow::Error) -> bool {
+    error.chain().next().and_then(|head| head.downcast_ref::<io::Error>()).is_some()
 }
 
 fn hints(error: &anyhow::Error) -> Vec<&str> {
@@ -90,6 +107,7 @@ fn cure<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e str> {
     data.or_else(|| Some(error.downcast_ref::<IsaError>()?.cure()))
         .or_else(|| error.downcast_ref::<StorageError>()?.cure())
         .or_else(|| Some(error.downcast_ref::<SpaceError>()?.cure()))
+        .or_else(|| Some(error.downcast_ref::<ExpressionError>()?.cure()))
 }
 
 #[cfg(test)]
@@ -125,6 +143,24 @@ mod tests {
         assert_eq!(printed(&error), "error: c: b: a\nhint: second\nhint: first\n");
         let nested = Hinted::new(Hinted::new(anyhow!("a"), "near"), "far").into();
         assert_eq!(printed(&nested), "error: a\nhint: far\nhint: near\n");
+    }
+
+    #[test]
+    fn an_advice_for_all_gives_way_to_a_better_one() {
+        let plain = || Err::<(), _>(anyhow!("a"));
+        assert_eq!(printed(&plain().or_hint("any").unwrap_err()), "error: a\nhint: any\n");
+        let hinted = plain().hint("near").context("b").or_hint("any").unwrap_err();
+        assert_eq!(printed(&hinted), "error: b: a\nhint: near\n");
+    }
+
+    #[test]
+    fn what_cannot_be_written_to_is_named() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let text = printed(&full().into());
+        assert!(text.starts_with("error: cannot write to standard output: "), "{text}");
+        assert!(text.contains("\nhint: "), "{text}");
+        let named = Err::<(), _>(full()).context("cannot write report.html").unwrap_err();
+        assert!(printed(&named).starts_with("error: cannot write report.html: "));
     }
 
     #[test]

@@ -142,7 +142,10 @@ fn nobody_may_be_there_to_be_told() {
         .unwrap();
     let said = String::from_utf8_lossy(&full.stderr);
     assert_eq!(full.status.code(), Some(2), "{said}");
-    assert!(said.contains("error: ") && !said.contains("panicked"), "{said}");
+    assert!(
+        said.contains("error: cannot write to standard output: ") && !said.contains("panicked"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn a_sweep_ends_at_its_target_and_flags_say_what_it_cannot() {
         path,
         &["run", "s.toml", "--name", "t", "--stopper", table, "--metrics", "acc=(.*)", "--json"],
     ));
-    assert_eq!(study["plan"]["stopper"]["max"], 27);
+    assert_eq!(study["plan"]["stopper"]["max"], 27.0);
 }
 
 #[test]
@@ -476,6 +476,25 @@ fn mistakes_are_told_before_anything_is_made() {
     assert!(said.contains("error: s.toml: --stopper:") || said.contains("error: --stopper:"), "{said}");
     let said = refused(STUDY, &["--stopper", "hyperband"]);
     assert!(said.contains("the stopper does not know how long a trial is"), "{said}");
+    for (file, cures) in CURES {
+        let rest = if file.starts_with("command") {
+            STUDY.replace("command", "# command")
+        } else {
+            STUDY.to_owned()
+        };
+        let said = refused(&format!("{file}{rest}"), &[]);
+        assert!(said.lines().next_back().is_some_and(|last| last.starts_with("hint: ")), "{file}: {said}");
+        assert!(said.contains(cures), "{file}: {said}");
+    }
+    let said = refused(&STUDY.replace("extra = {", "trial = {").replace("{extra}", "{trial}"), &[]);
+    assert!(
+        said.contains("parameter `trial`: {trial} is of every trial\nhint: give it another name"),
+        "{said}"
+    );
+    let listed = STUDY.replace("[\"max accuracy\", \"min energy_j\"]", "\"max accuracy\"");
+    assert!(refused(&listed, &[]).contains("expected a list\nhint: write a list, as in objectives = ["));
+    let said = refused(STUDY, &["--worth", "a lot"]);
+    assert!(said.contains("hint: write how much of it is worth how many joules"), "{said}");
     let said = refused(STUDY, &["--timeout", "soon"]);
     assert!(
         said.contains("--timeout: `soon` is no time") && said.contains("hint: write a number and a unit"),
@@ -502,6 +521,57 @@ fn mistakes_are_told_before_anything_is_made() {
     let kept = fs::read_to_string(folder.path().join("runs/studies.db")).unwrap();
     assert!(kept.starts_with("this is no database"), "what is there was touched");
 }
+
+#[test]
+fn a_report_has_a_front_for_each_objective_with_intervals() {
+    let folder =
+        folder(&STUDY.replace(
+            "\"max accuracy\", \"min energy_j\"",
+            "\"min energy_j\", \"max accuracy\", \"min time_s\"",
+        ));
+    let run = tune(folder.path(), &["run", "s.toml"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert!(text(&run.stdout).contains(", modelled from CPU time\nsampler: "), "{}", text(&run.stdout));
+    let page = fs::read_to_string(folder.path().join("runs/s/report.html")).unwrap();
+    assert!(page.contains("<title>energy_j against accuracy</title>"));
+    assert!(page.contains("<title>energy_j against time_s</title>"));
+    let bars = page.split("<path class=\"interval ").skip(1);
+    let heights = bars.map(|bar| {
+        let (from, to) = bar.split_once('V').unwrap();
+        let from = from.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        to.split('"').next().unwrap().parse::<f64>().unwrap() - from
+    });
+    assert!(heights.fold(0.0, f64::max) > 5.0, "the joules of a trial have no interval");
+}
+
+#[test]
+fn a_parameter_may_be_called_seed_and_a_choice_commands_no_terminal() {
+    let study = "command = \"echo accuracy={seed}\"\nobjectives = [\"max accuracy\"]\nmetrics = \"accuracy=(.*)\"\n\
+                 [parameters]\nseed = [41, 42]\ncolour = [\"\\u001b[31mred\", \"two\\nlines\"]\n";
+    let folder = folder(study);
+    let run = tune(folder.path(), &["run", "s.toml"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run.stderr));
+    assert!(text(&run.stdout).contains("accuracy 42.0000"), "{}", text(&run.stdout));
+    let trials = tune(folder.path(), &["trials"]);
+    assert!(text(&trials.stdout).contains("\\u{1b}[31mred"), "{}", text(&trials.stdout));
+    let shown = [&run.stdout, &run.stderr, &trials.stdout].map(|shown| text(shown).to_owned()).concat();
+    assert!(!shown.contains('\u{1b}') && text(&trials.stdout).lines().count() == 5, "{shown}");
+}
+
+/// What stands wrongly above a study, and a piece of what is said of it.
+const CURES: [(&str, &str); 8] = [
+    ("command = \"sh 'train.sh\"\n", "a quote (') is not closed"),
+    ("constraints = [\"kind === deep\"]\n", "hint: write the names of parameters, numbers and choices"),
+    ("stopper = { name = \"asha\", in = \"jouls\" }\n", "hint: did you mean `joules`?"),
+    (
+        "stopper = { name = \"asha\", max = \"9\" }\n",
+        "`stopper.max`: invalid type: string \"9\", expected a number",
+    ),
+    ("stopper = { name = \"asha\", min = 1.5 }\n", "epochs, of which there are no parts"),
+    ("seed = 1\nseed = 2\n", "line 2: duplicate key\nhint: write each key once"),
+    ("trials\n", "hint: a study is TOML with lines as in command ="),
+    ("noisy = 1\n", "expected true or false"),
+];
 
 /// What a text becomes when a piece of it is lost, doubled or something else.
 fn damaged(text: &str, mut seed: u64) -> String {

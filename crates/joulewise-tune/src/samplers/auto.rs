@@ -140,7 +140,12 @@ impl Auto {
     fn decide(study: StudyFacts) -> Self {
         let (chosen, why) = match cells(&study.space) {
             Some(cells) if !study.is_noisy => {
-                let why = format!("grid: there are only {cells} combinations");
+                let there = if cells == 1 {
+                    "is only 1 combination"
+                } else {
+                    &format!("are only {cells} combinations")
+                };
+                let why = format!("grid: there {there}");
                 (Chosen::Grid(Box::new(Grid::default().shuffled())), why)
             }
             _ => {
@@ -254,6 +259,8 @@ mod tests {
         let objectives = Objectives::single(Direction::Max);
         let why = |space: &Space| Auto::new(space, &objectives).why().to_owned();
         assert_eq!(why(&discrete), "grid: there are only 6 combinations");
+        let one = Space::new().choice("x", &["a"]).unwrap();
+        assert_eq!(why(&one), "grid: there is only 1 combination");
         assert_eq!(why(&wide), "tpe: it suits spaces of all kinds");
         assert_eq!(why(&conditional), "tpe: parameters have conditions");
         let noisy = Auto::new(&discrete, &objectives).noisy();

@@ -75,7 +75,7 @@ impl Attach {
         let _ = result.summarise(&mut io::stderr().lock());
         if self.json {
             let json = serde_json::to_string(&result)?;
-            writeln!(io::stdout().lock(), "{json}").context("cannot write to stdout")?;
+            writeln!(io::stdout().lock(), "{json}")?;
         }
         Ok(ExitCode::from(exit::OK))
     }

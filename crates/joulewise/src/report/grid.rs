@@ -1,6 +1,9 @@
 //! Tables of text that give way to the width of a terminal: columns go, then letters of the names.
 
+use std::borrow::Cow;
+
 use super::abbreviation::abbreviated;
+use super::terminal::escaped;
 
 /// What stands between two columns.
 pub const GAP: &str = "  ";
@@ -41,8 +44,14 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// A table of `rows`, each with a cell per column.
-    pub fn new(columns: Vec<Column>, rows: Vec<Vec<String>>) -> Self {
+    /// A table of `rows`, each with a cell per column. What would command a terminal is shown [`escaped`].
+    pub fn new(mut columns: Vec<Column>, mut rows: Vec<Vec<String>>) -> Self {
+        let headings = columns.iter_mut().map(|column| &mut column.heading);
+        for cell in rows.iter_mut().flatten().chain(headings) {
+            if let Cow::Owned(shown) = escaped(cell) {
+                *cell = shown;
+            }
+        }
         Self { columns, rows }
     }
 
@@ -120,6 +129,17 @@ mod tests {
         let mut grid = grid();
         grid.fit(width);
         grid.lines().map(|cells| cells.join(GAP)).collect()
+    }
+
+    #[test]
+    fn nothing_in_a_cell_commands_the_terminal() {
+        let column = |heading: &str| Column { heading: heading.to_owned(), align: Align::Right, spare: 0 };
+        let row = vec!["\u{1b}[31mred".to_owned(), "two\nlines".to_owned()];
+        let lines: Vec<String> = Grid::new(vec![column("a\tb"), column("c")], vec![row])
+            .lines()
+            .map(|cells| cells.join(GAP))
+            .collect();
+        assert_eq!(lines, ["         a\\tb           c", "\\u{1b}[31mred  two\\nlines"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The table and the sentence that a run ends with in the terminal.
 
+use std::borrow::Cow;
 use std::env;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -9,6 +10,18 @@ use super::grid::{Align, Column, GAP, Grid, letters};
 use super::quantity;
 use crate::result::{Candidate, RunResult, Status};
 use crate::waste::Finding;
+
+/// A text of which nothing commands the terminal: `\u{1b}` and `\n` instead of what they stand for.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() { shown.extend(letter.escape_default()) } else { shown.push(letter) }
+    }
+    Cow::Owned(shown)
+}
 
 /// Letters that fit into a line of stdout: as many as `COLUMNS` says, else those of the terminal that stdout is, and no
 /// limit where it is a file or a pipe.

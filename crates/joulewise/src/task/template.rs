@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 
-use crate::hint::Hint as _;
+use crate::hint::{Hint as _, Hinted};
 use crate::recipe::did_you_mean;
 
 /// What Joulewise can fill into a command.
@@ -116,7 +116,8 @@ impl<P: Clone + Ord + fmt::Display> Template<P> {
     /// errors.
     pub fn of_words(words: &[String], named: impl Fn(&str) -> Result<P>) -> Result<Self> {
         if words.is_empty() {
-            bail!("the command is empty");
+            return Err(anyhow!("the command is empty"))
+                .hint("write a program and its arguments, as in \"python train.py\"");
         }
         let words = words.iter().map(|word| pieces(word, &named)).collect::<Result<_>>()?;
         Ok(Self { words })
@@ -177,7 +178,7 @@ pub(crate) fn split(command: &str) -> Result<Vec<String>> {
                     match chars.next() {
                         Some('\'') => break,
                         Some(c) => word.push(c),
-                        None => bail!("a quote (') is not closed"),
+                        None => return Err(open_quote('\'')),
                     }
                 }
             }
@@ -189,10 +190,10 @@ pub(crate) fn split(command: &str) -> Result<Vec<String>> {
                         Some('\\') => match chars.next() {
                             Some(c @ ('"' | '\\' | '$' | '`')) => word.push(c),
                             Some(c) => word.extend(['\\', c]),
-                            None => bail!("a quote (\") is not closed"),
+                            None => return Err(open_quote('"')),
                         },
                         Some(c) => word.push(c),
-                        None => bail!("a quote (\") is not closed"),
+                        None => return Err(open_quote('"')),
                     }
                 }
             }
@@ -213,6 +214,11 @@ pub(crate) fn split(command: &str) -> Result<Vec<String>> {
     words.extend(word);
     no_operator(&bare)?;
     Ok(words)
+}
+
+fn open_quote(quote: char) -> anyhow::Error {
+    let error = anyhow!("a quote ({quote}) is not closed");
+    Hinted::new(error, format!("close it, or write \\{quote} for the character itself")).into()
 }
 
 /// `bare` is the part of a word that stood outside of quotes.
@@ -352,8 +358,8 @@ mod tests {
              braces themselves\n"
         );
         assert!(message("t {epoch}").contains("did you mean {epochs}?"));
-        assert!(message("t 'a").contains("not closed"));
-        assert!(message(" ").contains("empty"));
+        assert!(message("t 'a").contains("not closed\nhint: close it, or write \\' for"));
+        assert!(message(" ").contains("empty\nhint: "));
         assert!(message("cd x && t").contains("`&&` needs a shell"));
         assert!(message("cd x; t").contains("`x;` needs a shell"));
     }

@@ -29,9 +29,31 @@ const OTHERS: [&str; 4] = ["out", "params", "seed", "trial"];
 /// The file with the parameters in a trial's folder.
 const PARAMETERS: &str = "params.json";
 
+/// The one of them that a parameter may be called too, as those of many scripts are: it is that parameter's then.
+const SEED: &str = "seed";
+
+/// Fails where a parameter has a name that a command could not be told.
+pub(super) fn check_names(space: &Space) -> Result<()> {
+    for (name, _) in space.parameters() {
+        if name.trim().is_empty() {
+            return Err(anyhow!("a parameter has no name"))
+                .hint("write a name that its placeholder can have");
+        }
+        if name != SEED && OTHERS.contains(&name) {
+            return Err(anyhow!("parameter `{name}`: {{{name}}} is of every trial")).hint(format!(
+                "give it another name: {{{}}} stand for what a trial has besides its parameters",
+                OTHERS.join("}, {")
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Runs a command once for each trial.
 pub struct Commands {
     template: Template<String>,
+    /// Whether `{seed}` is a parameter's, also where that has no value.
+    has_seed: bool,
     folder: PathBuf,
     metrics: MetricsFrom,
     timeout: Duration,
@@ -48,6 +70,7 @@ impl Commands {
     ) -> Result<Self> {
         Ok(Self {
             template: program(words, folder).and_then(|()| template(words, space))?,
+            has_seed: space.domain(SEED).is_some(),
             folder: folder.to_owned(),
             metrics: metrics.map_or(Ok(MetricsFrom::Auto), MetricsFrom::parse).context("`metrics`")?,
             timeout: Duration::from_secs_f64(timeout_s),
@@ -62,7 +85,7 @@ impl Commands {
         // What an earlier attempt of the same trial reported is not this one's.
         let _ = fs::remove_file(run.folder.join(FILE));
         let execution = Execution {
-            argv: &self.template.render_known(&values(run)),
+            argv: &self.template.render_known(&values(run, self.has_seed)),
             environment: &environment(run),
             folder: &self.folder,
             out: run.folder,
@@ -128,7 +151,8 @@ pub fn unmentioned<'a>(words: &[String], space: &'a Space) -> Vec<&'a str> {
 }
 
 fn template(words: &[String], space: &Space) -> Result<Template<String>> {
-    let known = || space.parameters().map(|(name, _)| name).chain(OTHERS);
+    let others = || OTHERS.into_iter().filter(|name| space.domain(name).is_none());
+    let known = || space.parameters().map(|(name, _)| name).chain(others());
     Template::of_words(words, |name| {
         if known().any(|known| known == name) {
             return Ok(name.to_owned());
@@ -144,13 +168,13 @@ fn template(words: &[String], space: &Space) -> Result<Template<String>> {
     })
 }
 
-fn values(run: &Run<'_>) -> Values<String> {
+fn values(run: &Run<'_>, has_seed: bool) -> Values<String> {
     let mut values = BTreeMap::from([
         ("params".to_owned(), run.folder.join(PARAMETERS).display().to_string()),
         ("out".to_owned(), run.folder.display().to_string()),
         ("trial".to_owned(), run.number.to_string()),
-        ("seed".to_owned(), run.seed.to_string()),
     ]);
+    values.extend((!has_seed).then(|| (SEED.to_owned(), run.seed.to_string())));
     values.extend(run.point.values().map(|(name, value)| (name.to_owned(), value.to_string())));
     values
 }
@@ -192,6 +216,15 @@ mod tests {
         assert!(
             of("train").is_empty() && of("train {params} {lr}").is_empty() && of("t {lr} {n}").is_empty()
         );
+    }
+
+    #[test]
+    fn a_parameter_may_be_called_seed_and_nothing_else_that_a_trial_has() {
+        let named = |name: &str| check_names(&Space::new().int(name, 0, 1).unwrap());
+        assert!(named("seed").is_ok() && named("outer").is_ok());
+        for name in ["", " ", "out", "params", "trial"] {
+            assert!(named(name).is_err(), "{name}");
+        }
     }
 
     #[test]

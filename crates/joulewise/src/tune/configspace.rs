@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use joulewise_tune::{Direction, Domain, Expression, Objectives, Parameter, Space, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::plan::Plan;
+use crate::hint::Hint as _;
+
+/// What a file has to be, for mistakes that nothing better can be said of.
+pub(super) const FORM: &str = "a ConfigSpace is JSON as its `to_json` writes it, as in {\"hyperparameters\": [{\"name\": \"lr\", \"type\": \"uniform_float\", \"lower\": 1e-5, \"upper\": 0.1, \"log\": true}]}";
 
 #[derive(Deserialize)]
 struct ConfigSpace {
@@ -38,7 +42,8 @@ pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
     }
     for (child, all) in conditions {
         let Some(parameter) = parameters.get_mut(&child) else {
-            bail!("a condition is of `{child}`, which is missing")
+            return Err(anyhow!("a condition is of `{child}`, which is missing"))
+                .hint("add it to `hyperparameters`, or leave the condition out");
         };
         parameter.when =
             Some(all.iter().map(|one| format!("({one})")).collect::<Vec<_>>().join(" and ").parse()?);
@@ -78,7 +83,8 @@ fn domain(json: &Json) -> Result<Domain> {
             let is_even =
                 |weights: &Json| weights.as_array().is_some_and(|all| all.windows(2).all(|w| w[0] == w[1]));
             if !weights.into_iter().flatten().all(is_even) {
-                bail!("its choices have weights, which no sampler here takes");
+                return Err(anyhow!("its choices have weights, which no sampler here takes"))
+                    .hint("leave them out: all choices are equally likely before trials tell more");
             }
             options("choices")
         }
@@ -86,9 +92,8 @@ fn domain(json: &Json) -> Result<Domain> {
         "constant" | "unparametrized" => {
             Ok(Domain::Fixed(value_of(json.get("value").ok_or_else(|| anyhow!("has no `value`"))?)))
         }
-        other => bail!(
-            "its type is `{other}`: uniform_float, uniform_int, categorical, ordinal and constant can be searched"
-        ),
+        other => Err(anyhow!("its type is `{other}`"))
+            .hint("uniform_float, uniform_int, categorical, ordinal and constant can be searched"),
     }
 }
 
@@ -125,11 +130,15 @@ fn condition(json: &Json) -> Result<String> {
                 "EQUALS" => "==",
                 "LESS" => "<",
                 "GREATER" => ">",
-                other => bail!("compares by `{other}`"),
+                other => {
+                    return Err(anyhow!("compares by `{other}`"))
+                        .hint("EQUALS, LESS and GREATER are what two hyperparameters can be compared by");
+                }
             };
             Ok(format!("`{}` {sign} `{}`", text_of(json, "left")?, text_of(json, "right")?))
         }
-        other => bail!("its type is `{other}`"),
+        other => Err(anyhow!("its type is `{other}`"))
+            .hint("there are EQ, NEQ, LT, GT, IN, AND and OR; in clauses EQUALS, IN, AND, OR and RELATION"),
     }
 }
 

@@ -10,7 +10,7 @@ use joulewise_tune::{Domain, Objectives, State, Trial, TrialId, Value};
 use super::cost::Cost;
 use super::plan::Plan;
 use super::worker::Study;
-use crate::report::quantity;
+use crate::report::{quantity, terminal};
 
 /// Shows trials as they end.
 pub struct Live<'a> {
@@ -74,7 +74,7 @@ impl<'a> Live<'a> {
     fn standing(&self, study: &Study, running_j: f64) -> String {
         let done = ended(study).count();
         let mut text = match self.plan.limits.trials {
-            Some(all) if all < u64::MAX => format!("{done} of {all} trials"),
+            Some(all) if all < u64::MAX => format!("{done} of {}", quantity::plural(all as usize, "trial")),
             _ => quantity::plural(done, "trial"),
         };
         let running = study.running();
@@ -185,12 +185,14 @@ fn line(study: &Study, trial: &Trial, is_best: bool) -> String {
         State::Running => "runs".to_owned(),
     };
     let best = if is_best { "  best so far" } else { "" };
-    format!(
+    let line = format!(
         "{:>4}  {came}  {}  {}{best}",
         trial.id.0,
         Cost::of(study).text(trial.cost()),
         brief(study, trial)
-    )
+    );
+    // Choices and reasons may be anything.
+    terminal::escaped(&line).into_owned()
 }
 
 /// What was searched of the point, with numbers that a reader can take in.

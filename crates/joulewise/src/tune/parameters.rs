@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use joulewise_tune::{Domain, Parameter, Value};
 
 use crate::hint::Hint as _;
@@ -66,9 +66,12 @@ fn ranged(name: &str, table: &toml::Table) -> Result<Parameter> {
     let when = match table.get("when") {
         None => None,
         Some(toml::Value::String(text)) => {
-            Some(text.parse().map_err(|e| anyhow!("parameter `{name}`: when {e}"))?)
+            Some(text.parse().with_context(|| format!("parameter `{name}`: `when`"))?)
         }
-        Some(_) => bail!("parameter `{name}`: `when` is a text, as in \"optimiser == sgd\""),
+        Some(_) => {
+            return Err(anyhow!("parameter `{name}`: `when` is no text"))
+                .hint("write the condition in quotes, as in when = \"optimiser == sgd\"");
+        }
     };
     let domain = match (table.get("values"), table.get("value")) {
         (Some(toml::Value::Array(values)), None) => choice(name, values)?,
@@ -89,12 +92,18 @@ fn range(name: &str, table: &toml::Table) -> Result<Domain> {
     let log = match table.get("log") {
         None => false,
         Some(toml::Value::Boolean(log)) => *log,
-        Some(_) => bail!("parameter `{name}`: `log` is true or false"),
+        Some(other) => {
+            return Err(anyhow!("parameter `{name}`: `log` is {other}"))
+                .hint("write log = true or log = false, without quotes");
+        }
     };
-    let number = |key: &str, value: &toml::Value| match *value {
+    let number = |key: &str, value: &toml::Value| {
+        match *value {
         toml::Value::Float(x) => Ok(x),
         toml::Value::Integer(n) => Ok(n as f64),
-        _ => Err(anyhow!("parameter `{name}`: `{key}` is no number")),
+        _ => Err(anyhow!("parameter `{name}`: `{key}` is no number"))
+            .hint("write it without quotes, as in low = 1e-5; a choice between texts is a list, as in [\"sgd\", \"adam\"]"),
+    }
     };
     let step = table.get("step").map(|step| number("step", step)).transpose()?;
     if let (&toml::Value::Integer(low), &toml::Value::Integer(high)) = (low, high) {
@@ -181,6 +190,7 @@ mod tests {
             problem("x = [1979-05-27]"),
             "parameter `x` can be a number, a text or a list, not 1979-05-27"
         );
-        assert!(problem("x = { values = [1], when = \"y >\" }").contains("`y >`: ends too early"));
+        let condition = parsed("x = { values = [1], when = \"y >\" }").unwrap_err();
+        assert_eq!(format!("{condition:#}"), "parameter `x`: `when`: `y >`: ends too early");
     }
 }

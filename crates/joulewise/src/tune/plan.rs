@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use joulewise_tune::storage::Definition;
 use joulewise_tune::{Direction, Objectives, Space};
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use super::sampler::{Sampler, SamplerName};
 use super::stopper::{Stopper, StopperName};
 use super::worker::Study;
 use super::workshop::Workshop;
-use super::{configspace, objective, parameters, wandb};
+use super::{command, configspace, objective, parameters, wandb};
 use crate::hint::{Hint as _, Hinted};
 use crate::recipe::did_you_mean;
 use crate::recipe::quantity::{Worth, duration, energy_j};
@@ -95,6 +95,9 @@ pub struct Limits {
     pub retries: u32,
 }
 
+/// What a file has to be, for mistakes that nothing better can be said of.
+const FORM: &str = "a study is TOML with lines as in command = \"python train.py --lr {lr}\" and objectives = [\"max accuracy\"], and below [parameters] as in lr = { low = 1e-5, high = 0.1, log = true }";
+
 /// Trials that are run where nothing else ends the search.
 const TRIALS: u64 = 64;
 const TIMEOUT_S: f64 = 24.0 * 3600.0;
@@ -112,11 +115,12 @@ impl Plan {
         let name =
             file.file_stem().map_or_else(|| "study".into(), |stem| stem.to_string_lossy().into_owned());
         let plan = match file.extension().and_then(|extension| extension.to_str()) {
-            Some("yaml" | "yml") => wandb::read(&text, &name, &folder),
-            Some("json") => configspace::read(&text, &name, &folder),
-            _ => read(&text, &name, &folder),
+            Some("yaml" | "yml") => wandb::read(&text, &name, &folder).or_hint(wandb::FORM),
+            Some("json") => configspace::read(&text, &name, &folder).or_hint(configspace::FORM),
+            _ => read(&text, &name, &folder).or_hint(FORM),
         };
-        plan.with_context(|| file.display().to_string())
+        plan.and_then(|plan| command::check_names(&plan.space).map(|()| plan))
+            .with_context(|| file.display().to_string())
     }
 
     /// A plan to search `space`, everything else being the default.
@@ -301,12 +305,19 @@ impl Plan {
         parts.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
     }
 
+    /// Which sampler it is and why, where nobody has chosen one for `study`.
+    pub fn reason(&self, study: &Study) -> Option<String> {
+        // What was brought from another tool was searched by that.
+        if study.definition().settings.is_null() { None } else { self.sampler.reason(self) }
+    }
+
     /// What is searched and how, in a line.
     pub fn described(&self) -> String {
         let names: Vec<&str> = self.space.parameters().map(|(name, _)| name).collect();
         let goals: Vec<String> = self.objectives.iter().map(objective::text).collect();
         let mut limits = Vec::new();
-        limits.extend(self.limits.trials.filter(|n| *n < u64::MAX).map(|n| format!("{n} trials")));
+        let trials = self.limits.trials.filter(|n| *n < u64::MAX);
+        limits.extend(trials.map(|n| quantity::plural(n as usize, "trial")));
         limits.extend(self.limits.energy_j.map(|joules| format!("at most {}", quantity::joules(joules))));
         limits.extend(self.limits.wall_s.map(|seconds| format!("at most {}", quantity::seconds(seconds))));
         let first = self.objectives.iter().find(|objective| objective.goal.direction().is_some());
@@ -383,7 +394,10 @@ impl Limits {
 
     /// What a gain of the first objective is worth, as in `0.1% per 10kJ`.
     pub fn value(&mut self, worth: &str) -> Result<()> {
-        let worth = worth.parse::<Worth>().map_err(|error| anyhow!("`{worth}`: {error}"))?.stated();
+        let parsed =
+            worth.parse::<Worth>().map_err(|_| anyhow!("`{worth}` is no worth of the metric in energy"));
+        let worth =
+            parsed.hint("write how much of it is worth how many joules, as in \"0.1% per 10kJ\"")?.stated();
         self.worth_j = Some(worth.energy_j / worth.gain);
         Ok(())
     }
@@ -437,33 +451,54 @@ fn named<T: DeserializeOwned>(key: &str, value: toml::Value, known: &[String]) -
         }
         _ => return Err(anyhow!("`{key}` has no name")).hint(format!("there are {}", known.join(", "))),
     }
-    table.try_into().map_err(|error: toml::de::Error| misread(&error, &format!("`{key}`")))
+    table.try_into().map_err(|error: toml::de::Error| {
+        // In a table that has been read already, its message names the key and nothing else does.
+        let text = error.to_string();
+        let inner = text.lines().find_map(|line| line.strip_prefix("in `")?.strip_suffix('`'));
+        misread(&error, &inner.map_or_else(|| format!("`{key}`"), |inner| format!("`{key}.{inner}`")))
+    })
 }
 
-/// What is expected, in words of the code and in those of users.
-const KINDS: [(&str, &str); 4] = [
-    ("expected f64", "expected a number"),
-    ("expected u64", "expected a whole number"),
-    ("expected u32", "expected a whole number"),
-    ("expected a boolean", "expected true or false"),
+/// What is expected, in words of the code and in those of users, and how that is written.
+const KINDS: [(&str, &str, &str); 7] = [
+    ("expected f64", "expected a number", NUMBER),
+    ("expected u64", "expected a whole number", WHOLE),
+    ("expected u32", "expected a whole number", WHOLE),
+    ("expected a boolean", "expected true or false", "write true or false without quotes"),
+    ("expected a string", "expected a text", "write it in quotes, as in \"10min\""),
+    ("expected a sequence", "expected a list", "write a list, as in objectives = [\"max accuracy\"]"),
+    (
+        "expected a map",
+        "expected a table",
+        "write a table, as in { low = 0.0, high = 0.5 }, or below [parameters]",
+    ),
 ];
+const NUMBER: &str = "write a number without quotes, as in 0.95";
+const WHOLE: &str = "write a whole number without quotes, as in 27";
 
 /// What keeps a file from being read, at some place in it.
 fn misread(error: &toml::de::Error, place: &str) -> anyhow::Error {
     let message = error.message().replace('\n', ", ");
-    let reworded = KINDS.iter().find_map(|(code, ours)| Some(message.strip_suffix(code)?.to_owned() + ours));
-    let message = reworded.unwrap_or(message);
+    let kind = KINDS.iter().find_map(|(code, ours, hint)| Some((message.strip_suffix(code)?, ours, hint)));
+    if let Some((found, ours, hint)) = kind {
+        return Hinted::new(anyhow!("{place}: {found}{ours}"), hint).into();
+    }
+    if message.starts_with("duplicate key") {
+        return Hinted::new(anyhow!("{place}: {message}"), "write each key once").into();
+    }
     // Serde lists what it knows, which is more than a reader wants to compare.
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = message.starts_with("unknown field").then(|| quoted.next()).flatten() else {
+    let what = [("unknown field", "unknown key", "keys"), ("unknown variant", "there is no", "words")];
+    let what = what.into_iter().find(|(code, ..)| message.starts_with(code));
+    let Some(((_, problem, all), unknown)) = what.zip(quoted.next()) else {
         return anyhow!("{place}: {message}");
     };
     let known: Vec<&str> = quoted.collect();
     let hint = match did_you_mean(unknown, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the keys are {}", known.join(", ")),
+        None => format!("the {all} are {}", known.join(", ")),
     };
-    Hinted::new(anyhow!("{place}: unknown key `{unknown}`"), hint).into()
+    Hinted::new(anyhow!("{place}: {problem} `{unknown}`"), hint).into()
 }
 
 /// What the variants of `T` are called.
@@ -503,7 +538,10 @@ fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         plan.limits.value(worth)?;
     }
     match (file.command, file.recipe) {
-        (Some(_), Some(_)) => bail!("the study has both a `command` and a `recipe`"),
+        (Some(_), Some(_)) => {
+            return Err(anyhow!("the study has both a `command` and a `recipe`"))
+                .hint("leave out what its trials do not run");
+        }
         (None, Some(recipe)) => plan.trial = Work::Recipe { file: Some(folder.join(recipe)), data: None },
         (command, None) => {
             if let Work::Command { words, metrics, .. } = &mut plan.trial {

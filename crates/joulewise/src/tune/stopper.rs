@@ -21,10 +21,10 @@ pub struct Stopper {
     pub unit: Unit,
     /// The first step, or the first joules, at which a trial may end.
     #[serde(default = "one")]
-    pub min: u64,
+    pub min: f64,
     /// The last step, or the most joules, of a trial. Without, the rungs of `asha` have no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<u64>,
+    pub max: Option<f64>,
     /// One in so many goes on from a rung.
     #[serde(default = "three")]
     pub eta: u64,
@@ -75,8 +75,8 @@ pub enum Unit {
     Joules,
 }
 
-fn one() -> u64 {
-    1
+fn one() -> f64 {
+    1.0
 }
 fn three() -> u64 {
     3
@@ -122,8 +122,9 @@ impl Stopper {
                 .ok_or_else(|| anyhow!("the stopper does not know how long a trial is"))
                 .hint("write its last step, as in stopper = { name = \"asha\", max = 27 }")
         };
-        let (eta, min) = (self.eta, self.min as f64);
-        let end = self.max.unwrap_or(u64::MAX) as f64;
+        let (eta, min) = (self.eta, self.min);
+        let end = self.max.unwrap_or(f64::MAX);
+        let warm_up = self.min.ceil() as u64;
         if self.screen > 0 && (self.name != StopperName::Asha || plan.objectives.optimised() > 1) {
             return Err(anyhow!("`screen` is of `asha` with one objective"))
                 .hint("leave `screen` out, or write name = \"asha\"");
@@ -137,9 +138,9 @@ impl Stopper {
         }
         Ok(match self.name {
             StopperName::Percentile => {
-                Box::new(Percentile::new(direction, self.percentile / 100.0).warm_up(self.min))
+                Box::new(Percentile::new(direction, self.percentile / 100.0).warm_up(warm_up))
             }
-            StopperName::Median => Box::new(Percentile::median(direction).warm_up(self.min)),
+            StopperName::Median => Box::new(Percentile::median(direction).warm_up(warm_up)),
             StopperName::Asha if plan.objectives.optimised() > 1 => {
                 Box::new(ParetoHalving::in_resource(&plan.objectives, resource, eta, min, end))
             }
@@ -147,11 +148,9 @@ impl Stopper {
                 let halving = SuccessiveHalving::in_resource(direction, resource, eta, min, end);
                 Box::new(halving.screening(self.screen))
             }
-            StopperName::Hyperband => {
-                Box::new(Hyperband::in_resource(direction, resource, eta, min, max()? as f64))
-            }
+            StopperName::Hyperband => Box::new(Hyperband::in_resource(direction, resource, eta, min, max()?)),
             StopperName::Patience => Box::new(Patience::new(direction, self.patience, 0.0)),
-            StopperName::Extrapolation => Box::new(Extrapolation::new(direction, max()?)),
+            StopperName::Extrapolation => Box::new(Extrapolation::new(direction, max()? as u64)),
             StopperName::Thrift => Box::new(Thrift::new(direction, 2.0)),
             StopperName::Wilcoxon => {
                 if let Work::Recipe { .. } = plan.trial {
@@ -160,16 +159,23 @@ impl Stopper {
                     ))
                     .hint("write stopper = \"asha\", or a command that reports folds or seeds");
                 }
-                Box::new(Wilcoxon::new(direction, self.p).min_instances(self.min as usize))
+                Box::new(Wilcoxon::new(direction, self.p).min_instances(warm_up as usize))
             }
         })
     }
 
     fn check(&self) -> Result<()> {
+        let is_whole = |end: f64| end.is_finite() && end.fract() == 0.0;
         let problem = match self {
             Self { eta: 0 | 1, .. } => "`eta` is below 2, so that everything goes on",
-            Self { min: 0, .. } => "`min` is 0, where nothing is known of a trial",
-            Self { max: Some(max), min, .. } if max <= min => "`max` is not above `min`",
+            Self { min, .. } if !(*min > 0.0 && min.is_finite()) => {
+                "`min` is not above 0, where nothing is known of a trial"
+            }
+            Self { unit: Unit::Epochs, min, max, .. } if !is_whole(*min) || !max.is_none_or(is_whole) => {
+                return Err(anyhow!("the stopper's `min` and `max` are epochs, of which there are no parts"))
+                    .hint("write whole numbers, or in = \"joules\" for rungs of joules");
+            }
+            Self { max: Some(max), min, .. } if !(max.is_finite() && max > min) => "`max` is not above `min`",
             Self { percentile, .. } if !(*percentile > 0.0 && *percentile < 100.0) => {
                 "`percentile` is not between 0 and 100"
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use joulewise_tune::{Domain, Goal, Objective, Objectives, Parameter, Space, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -11,7 +11,13 @@ use serde_json::Value as Json;
 use super::plan::{Plan, Work};
 use super::sampler::SamplerName;
 use super::stopper::{Stopper, StopperName};
-use crate::hint::Hint as _;
+use crate::hint::{Hint as _, Hinted};
+
+/// What a file has to be, for mistakes that nothing better can be said of.
+pub(super) const FORM: &str = "a sweep is YAML with `program`, `method`, `metric: {name: accuracy, goal: maximize}` and `parameters`, as in lr: {distribution: log_uniform_values, min: 1.0e-5, max: 0.1}";
+
+const RANGE: &str =
+    "write a range without quotes, as in {min: 0.0, max: 0.5}, or choices, as in {values: [sgd, adam]}";
 
 #[derive(Deserialize)]
 struct Sweep {
@@ -48,16 +54,18 @@ fn minimize() -> String {
 }
 
 pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
-    let sweep: Sweep = serde_saphyr::from_str(text)
-        .map_err(|error| anyhow!("{}", error.to_string().lines().next().unwrap_or_default().to_owned()))
-        .context("this is no sweep of Weights & Biases")?;
+    let sweep = parse(text).context("this is no sweep of Weights & Biases")?;
     let mut parameters = BTreeMap::new();
     flatten("", &sweep.parameters, &mut parameters)?;
-    let metric = sweep.metric.as_ref().ok_or_else(|| anyhow!("the sweep has no `metric`"))?;
+    let metric = sweep.metric.as_ref().ok_or_else(|| anyhow!("the sweep has no `metric`"));
+    let metric = metric.hint("add what it is for, as in metric: {name: accuracy, goal: maximize}")?;
     let goal = match metric.goal.as_str() {
         "maximize" => Goal::Max,
         "minimize" => Goal::Min,
-        other => bail!("the metric's goal is `{other}`, expected maximize or minimize"),
+        other => {
+            return Err(anyhow!("the metric's goal is `{other}`"))
+                .hint("write goal: maximize or goal: minimize");
+        }
     };
     let objectives = Objectives::new(vec![Objective { metric: metric.name.clone(), goal }])?;
     let words = command(&sweep, &parameters)?;
@@ -67,7 +75,10 @@ pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         "grid" => SamplerName::Grid,
         "random" => SamplerName::Random,
         "bayes" => SamplerName::Auto,
-        other => bail!("the method is `{other}`, expected grid, random or bayes"),
+        other => {
+            return Err(anyhow!("the method is `{other}`"))
+                .hint("write method: grid, random or bayes; there are more with --sampler");
+        }
     };
     plan.limits.trials = sweep.run_cap;
     plan.limits.target = metric.target;
@@ -76,6 +87,52 @@ pub(super) fn read(text: &str, name: &str, folder: &Path) -> Result<Plan> {
         *of_trial = words;
     }
     Ok(plan)
+}
+
+fn parse(text: &str) -> Result<Sweep> {
+    // YAML leaves open what is true: the reader takes either two words for it, or those of all dialects.
+    let few: Sweep =
+        serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
+            .map_err(|error| misread(&error))?;
+    let many: Sweep = serde_saphyr::from_str(text).map_err(|error| misread(&error))?;
+    let parameters = few.parameters.into_iter().map(|(name, few)| {
+        let many = many.parameters.get(&name).cloned().unwrap_or_default();
+        (name, truths(few, many))
+    });
+    Ok(Sweep { parameters: parameters.collect(), ..many })
+}
+
+/// A value with the truth values that Python's YAML finds in it, of which a sweep's script is told: `yes` and `on` are
+/// true unless they are quoted, and `y` is a letter.
+fn truths(few: Json, many: Json) -> Json {
+    match (few, many) {
+        (Json::String(text), Json::Bool(truth)) if TRUTHS.contains(&text.as_str()) => Json::Bool(truth),
+        (Json::Array(few), Json::Array(many)) => {
+            few.into_iter().zip(many).map(|(few, many)| truths(few, many)).collect()
+        }
+        (Json::Object(few), Json::Object(mut many)) => few
+            .into_iter()
+            .map(|(name, few)| {
+                let many = many.remove(&name).unwrap_or_default();
+                (name, truths(few, many))
+            })
+            .collect(),
+        (few, _) => few,
+    }
+}
+
+/// Beside `true` and `false`.
+const TRUTHS: [&str; 12] = ["yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF"];
+
+/// The first line of what the reader says, in words that do not speak of the reader.
+fn misread(error: &serde_saphyr::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let is_duplicate = line.contains("duplicate mapping key");
+    let line = line.split_once(", set DuplicateKeyPolicy").map_or(line, |(line, _)| line);
+    let error = anyhow!("{line}");
+    if is_duplicate { Hinted::new(error, "write each key once").into() } else { error }
 }
 
 /// Parameters may be nested; their names are joined by points, as a run's configuration has them.
@@ -101,7 +158,7 @@ fn flatten(
 fn domain(description: &Json) -> Result<Domain> {
     let number = |key: &str| {
         let value = description.get(key).and_then(Json::as_f64);
-        value.ok_or_else(|| anyhow!("has no number `{key}`"))
+        value.ok_or_else(|| anyhow!("has no number `{key}`")).hint(RANGE)
     };
     let whole = |key: &str| description.get(key).and_then(Json::as_i64);
     let float = |log| Ok(Domain::Float { low: number("min")?, high: number("max")?, log, step: None });
@@ -113,7 +170,8 @@ fn domain(description: &Json) -> Result<Domain> {
         None => "uniform",
     };
     if description.get("probabilities").is_some() {
-        bail!("its choices have probabilities, which no sampler here takes");
+        return Err(anyhow!("its choices have probabilities, which no sampler here takes"))
+            .hint("leave them out: all choices are equally likely before trials tell more");
     }
     match kind {
         "constant" => Ok(Domain::Fixed(plain(description.get("value").unwrap_or(&Json::Null)))),
@@ -124,7 +182,7 @@ fn domain(description: &Json) -> Result<Domain> {
         }
         "int_uniform" => match (whole("min"), whole("max")) {
             (Some(low), Some(high)) => Ok(Domain::int(low, high)),
-            _ => bail!("has no whole numbers `min` and `max`"),
+            _ => Err(anyhow!("has no whole numbers `min` and `max`")).hint(RANGE),
         },
         "uniform" => float(false),
         "q_uniform" => Ok(stepped(number("min")?, number("max")?, false, description)),
@@ -191,7 +249,8 @@ fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Ve
             "${env}" => words.push("/usr/bin/env".to_owned()),
             "${interpreter}" => words.push("python".to_owned()),
             "${program}" => {
-                words.push(sweep.program.clone().ok_or_else(|| anyhow!("the sweep has no `program`"))?);
+                let program = sweep.program.clone().ok_or_else(|| anyhow!("the sweep has no `program`"));
+                words.push(program.hint("add what its trials run, as in program: train.py")?);
             }
             // Without truth values there is nothing that a flag would stand for.
             "${args_no_boolean_flags}" if parameters.values().any(is_truth) => {
@@ -204,7 +263,9 @@ fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Ve
             "${args_no_hyphens}" => words.extend(parameters.keys().map(|name| format!("{name}={{{name}}}"))),
             "${args_json_file}" => words.push("{params}".to_owned()),
             other if other.starts_with("${") && !other.starts_with("${envvar:") => {
-                bail!("the command has the macro {other}, which has no counterpart here");
+                return Err(anyhow!("the command has the macro {other}, which has no counterpart here")).hint(
+                    "there are ${env}, ${interpreter}, ${program}, ${args}, ${args_no_hyphens}, ${args_json_file} and ${envvar:NAME}",
+                );
             }
             other => words.push(other.to_owned()),
         }
@@ -216,16 +277,17 @@ fn command(sweep: &Sweep, parameters: &BTreeMap<String, Parameter>) -> Result<Ve
 /// step is given, if it is not among the best there. That is successive halving without brackets.
 fn stopper(early: &EarlyTerminate) -> Result<Stopper> {
     if early.kind != "hyperband" {
-        bail!("early_terminate is `{}`, expected hyperband", early.kind);
+        return Err(anyhow!("early_terminate is `{}`", early.kind))
+            .hint("write type: hyperband, or leave it out and say a --stopper");
     }
     let mut stopper = Stopper::of(StopperName::Asha);
     stopper.eta = early.eta.unwrap_or(3);
     let parts =
         u32::try_from(stopper.eta).unwrap_or(u32::MAX).max(2).saturating_pow(early.s.unwrap_or(2).max(1));
     let first = |max: u64| (max / u64::from(parts)).max(1);
-    stopper.min = early.min_iter.or(early.max_iter.map(first)).unwrap_or(1);
+    stopper.min = early.min_iter.or(early.max_iter.map(first)).unwrap_or(1) as f64;
     // A last step that is none is what a file says that had to say something.
-    stopper.max = early.max_iter.filter(|max| *max > stopper.min);
+    stopper.max = early.max_iter.map(|max| max as f64).filter(|max| *max > stopper.min);
     Ok(stopper)
 }
 
@@ -278,14 +340,14 @@ early_terminate: {type: hyperband, min_iter: 2, eta: 4}
         assert_eq!(domain("warm"), Domain::log_float((-3f64).exp(), 1.0));
         assert_eq!(domain("eps"), Domain::log_float(1e-9, 1e-6));
         assert_eq!((plan.limits.trials, plan.limits.target), (Some(20), Some(0.95)));
-        assert_eq!(rungs(&plan), (2, None, 4));
+        assert_eq!(rungs(&plan), (2.0, None, 4));
         let Work::Command { words, .. } = &plan.trial else { panic!("a command") };
         assert_eq!(words[..3], ["/usr/bin/env", "python", "train.py"]);
         assert!(words.contains(&"--optimizer.name={optimizer.name}".to_owned()), "{words:?}");
         assert_eq!(plan.objectives.iter().next().unwrap().goal, Goal::Max);
     }
 
-    fn rungs(plan: &Plan) -> (u64, Option<u64>, u64) {
+    fn rungs(plan: &Plan) -> (f64, Option<f64>, u64) {
         let stopper = plan.stopper.as_ref().unwrap();
         stopper.build(plan).map(|_| (stopper.min, stopper.max, stopper.eta)).unwrap()
     }
@@ -297,21 +359,50 @@ early_terminate: {type: hyperband, min_iter: 2, eta: 4}
             let text = SWEEP.replace("early_terminate: {type: hyperband, min_iter: 2, eta: 4}", &early);
             rungs(&read(&text, "sweep", Path::new(".")).unwrap())
         };
-        assert_eq!(of("max_iter: 27, s: 2"), (3, Some(27), 3));
-        assert_eq!(of("max_iter: 27, s: 3, eta: 2"), (3, Some(27), 2));
-        assert_eq!(of("min_iter: 5, s: 2"), (5, None, 3));
-        assert_eq!(of("s: 2"), (1, None, 3));
+        assert_eq!(of("max_iter: 27, s: 2"), (3.0, Some(27.0), 3));
+        assert_eq!(of("max_iter: 27, s: 3, eta: 2"), (3.0, Some(27.0), 2));
+        assert_eq!(of("min_iter: 5, s: 2"), (5.0, None, 3));
+        assert_eq!(of("s: 2"), (1.0, None, 3));
+    }
+
+    #[test]
+    fn truth_values_are_those_of_python() {
+        let values = "{values: [x, y, n, Y, yes, Off, oN, 'yes', \"true\"]}";
+        let text =
+            SWEEP.replace("{values: [true, false]}", values).replace("[[10, 20], [15]]", "[[y, no], [on]]");
+        let plan = read(&text, "sweep", Path::new(".")).unwrap();
+        let domain = |name: &str| plan.space.domain(name).unwrap().clone();
+        let read = ["x", "y", "n", "Y", "True", "False", "oN", "yes", "true"];
+        assert_eq!(domain("nesterov"), Domain::choice(&read));
+        assert_eq!(domain("optimizer.schedule.steps"), Domain::choice(&["[\"y\",false]", "[true]"]));
     }
 
     #[test]
     fn what_has_no_counterpart_is_named() {
         let problem = |from: &str, to: &str| {
-            format!("{:#}", read(&SWEEP.replace(from, to), "sweep", Path::new(".")).unwrap_err())
+            let error = read(&SWEEP.replace(from, to), "sweep", Path::new(".")).unwrap_err();
+            let mut out = Vec::new();
+            crate::hint::print(&error, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            text.trim_start_matches("error: ").to_owned()
         };
-        assert_eq!(problem("log_uniform,", "normal,"), "parameter `decay`: its distribution is `normal`");
+        let distribution = problem("log_uniform,", "normal,");
+        assert!(distribution.starts_with("parameter `decay`: its distribution is `normal`\nhint: "));
         let flags = "method: bayes\ncommand: [python, \"${program}\", \"${args_no_boolean_flags}\"]";
         assert!(problem("method: bayes", flags).contains("a parameter is true or false"));
-        assert!(problem("method: bayes", "method: magic").contains("expected grid, random or bayes"));
+        assert!(
+            problem("method: bayes", "method: magic").contains("\nhint: write method: grid, random or bayes")
+        );
+        assert!(problem("goal: maximize", "goal: best").contains("\nhint: write goal: maximize"));
+        assert!(problem("min: 0.0, max: 0.5", "min: low, max: 0.5").contains("\nhint: write a range"));
+        let even = "values: [sgd, adam], probabilities: [0.9, 0.1]";
+        assert!(problem("values: [sgd, adam]", even).contains("\nhint: leave them out"));
+        assert!(problem("type: hyperband", "type: median").contains("\nhint: write type: hyperband"));
+        assert_eq!(
+            problem("run_cap: 20", "run_cap: 20\nrun_cap: 21"),
+            "this is no sweep of Weights & Biases: line 6 column 1: duplicate mapping key: run_cap\n\
+             hint: write each key once\n"
+        );
         assert!(problem("metric: {name: val/acc, goal: maximize, target: 0.95}", "").contains("no `metric`"));
         assert!(problem("method: bayes", "method: [").contains("no sweep of Weights & Biases"));
     }

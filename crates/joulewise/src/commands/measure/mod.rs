@@ -20,7 +20,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use joulewise_meter::Session;
 use joulewise_meter::command::Signals;
 
@@ -167,6 +166,6 @@ impl Measure {
         if self.json && (format != Format::Json || to_stdout.is_empty()) {
             to_stdout.push_str(&Format::Json.render(measurement, series)?);
         }
-        io::stdout().lock().write_all(to_stdout.as_bytes()).context("cannot write to stdout")
+        io::stdout().lock().write_all(to_stdout.as_bytes()).map_err(anyhow::Error::from)
     }
 }

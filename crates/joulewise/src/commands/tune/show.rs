@@ -13,9 +13,9 @@ use super::trials;
 use crate::commands::measure;
 use crate::exit;
 use crate::output;
-use crate::report::{self, quantity};
+use crate::report::{self, quantity, terminal};
 use crate::tune::caveats;
-use crate::tune::cost::Cost;
+use crate::tune::cost::{Cost, Origin};
 use crate::tune::importance;
 use crate::tune::live::{overhead, saved_j, values};
 use crate::tune::objective;
@@ -70,6 +70,7 @@ pub(super) fn json(out: &mut impl Write, plan: &Plan, study: &Study) -> io::Resu
         "study": plan.name,
         "objectives": study.objectives().iter().map(objective::text).collect::<Vec<_>>(),
         "plan": plan,
+        "sampler_reason": plan.reason(study),
         "best": study.best().map(|best| trials::object(study, best)),
         "front": study.front().iter().map(|trial| trial.id.0).collect::<Vec<_>>(),
         (cost.key()): study.cost(),
@@ -96,11 +97,15 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
             parts.push(format!("{n} {word}"));
         }
     }
-    let method = methods(study);
     let cost = Cost::of(study);
+    let method = if cost == Cost::Joules { Origin::of(study).text() } else { "" };
+    let method = if method.is_empty() { String::new() } else { format!(", {method}") };
     let (trials, spent) = (quantity::plural(study.trials().len(), "trial"), cost.text(study.cost()));
     let parts = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     writeln!(out, "study {}: {trials}{parts}, {spent}{method}", plan.name)?;
+    if let Some(reason) = plan.reason(study) {
+        writeln!(out, "sampler: {reason}")?;
+    }
     let saved = saved_j(study.trials());
     if saved > 0.0 {
         writeln!(out, "stopping early saved about {}", cost.text(saved))?;
@@ -118,7 +123,7 @@ pub(super) fn summary(out: &mut impl Write, plan: &Plan, study: &Study) -> io::R
     };
     writeln!(out, "best: trial {}, {}", best.id.0, values(study.objectives(), best))?;
     for (name, value) in best.point.values() {
-        writeln!(out, "  {name} = {value}")?;
+        writeln!(out, "  {} = {}", terminal::escaped(name), terminal::escaped(&value.to_string()))?;
     }
     let decisive = importance::of(study).into_iter().filter(|of| of.share >= DECISIVE).take(DECISIVE_SHOWN);
     let decisive: Vec<String> =
@@ -143,20 +148,5 @@ pub(super) fn lack(study: &Study) -> &'static str {
         "came to its end: those with values were stopped early"
     } else {
         "has a value yet"
-    }
-}
-
-/// How the joules are known.
-fn methods(study: &Study) -> &'static str {
-    let methods =
-        study.trials().iter().filter_map(|trial| study.record(trial.id)?.notes.get("energy_method"));
-    let mut methods: Vec<&String> = methods.collect();
-    methods.sort_unstable();
-    methods.dedup();
-    match methods[..] {
-        [one] if one == "measured" => " measured",
-        [one] if one == "modelled" => " modelled",
-        [] => "",
-        _ => ", some measured and some modelled",
     }
 }

@@ -29,8 +29,12 @@ pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
     let best = best_so_far(study, index);
     let by_trial: Vec<(f64, f64)> = best.iter().map(|step| (step.trial as f64, step.value)).collect();
     let by_joules: Vec<(f64, f64)> = best.iter().map(|step| (step.spent_j, step.value)).collect();
-    chart(out, metric, "trials", &by_trial, &tick)?;
-    chart(out, metric, &format!("{unit} spent"), &by_joules, &|spent| cost.text(spent))?;
+    let over = |points: &[(f64, f64)]| Scale::linear(points.iter().map(|point| point.0));
+    let trials = Axis { title: "trials", scale: over(&by_trial).whole(), format: &tick };
+    chart(out, metric, &trials, &by_trial)?;
+    let (title, format) = (format!("{unit} spent"), |spent| cost.text(spent));
+    let spent = Axis { title: &title, scale: over(&by_joules), format: &format };
+    chart(out, metric, &spent, &by_joules)?;
     let rows: Vec<Vec<String>> = best
         .iter()
         .map(|step| vec![step.trial.to_string(), short(step.value), cost.text(step.spent_j)])
@@ -69,24 +73,19 @@ fn best_so_far(study: &Study, index: usize) -> Vec<Step> {
     steps
 }
 
-fn chart(
-    out: &mut String,
-    metric: &str,
-    over: &str,
-    points: &[(f64, f64)],
-    format: &dyn Fn(f64) -> String,
-) -> fmt::Result {
+fn chart(out: &mut String, metric: &str, over: &Axis<'_>, points: &[(f64, f64)]) -> fmt::Result {
+    let title = format!("best {metric} over {}", over.title);
     let series = [Series {
         label: "best",
-        note: format!("best {metric} over {over}"),
+        note: title.clone(),
         class: "best".to_owned(),
         points: stairs(points),
         marked: None,
     }];
     figure(out, (300.0, 260.0), |out, frame| {
         Lines {
-            title: &format!("best {metric} over {over}"),
-            x: Axis { title: over, scale: Scale::linear(points.iter().map(|point| point.0)), format },
+            title: &title,
+            x: Axis { ..*over },
             y: Axis {
                 title: metric,
                 scale: Scale::linear(points.iter().map(|point| point.1)),

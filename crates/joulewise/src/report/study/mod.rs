@@ -9,14 +9,14 @@ mod trade;
 
 use std::fmt::{self, Write as _};
 
-use joulewise_tune::{Domain, State, Trial, TrialId, export};
+use joulewise_tune::{Domain, State, Trial, export};
 
 use super::machine;
 use super::page::{close, open};
 use super::quantity;
 use super::svg::Escaped;
 use crate::tune::caveats;
-use crate::tune::cost::Cost;
+use crate::tune::cost::{Cost, Origin};
 use crate::tune::live::{overhead, saved_j, short, values};
 use crate::tune::objective;
 use crate::tune::plan::Plan;
@@ -32,7 +32,7 @@ pub fn html(plan: &Plan, study: &Study) -> String {
 fn document(out: &mut String, plan: &Plan, study: &Study) -> fmt::Result {
     open(out, &plan.name, "")?;
     headline(out, plan, study)?;
-    if study.best().is_some() {
+    if has_values(study) {
         history::draw(out, study)?;
         trade::draw(out, study)?;
         parallel::draw(out, study)?;
@@ -66,6 +66,7 @@ fn headline(out: &mut String, plan: &Plan, study: &Study) -> fmt::Result {
                 best.point.values().map(|(name, value)| format!("{name} = {value}")).collect();
             writeln!(out, "<pre>{}</pre>", Escaped(&setting.join("\n")))?;
         }
+        None if has_values(study) => writeln!(out, "<p class=\"verdict\">No trial keeps the bounds.</p>")?,
         None => writeln!(out, "<p class=\"verdict\">No trial has a value yet.</p>")?,
     }
     let goals: Vec<String> = plan.objectives.iter().map(objective::text).collect();
@@ -75,8 +76,7 @@ fn headline(out: &mut String, plan: &Plan, study: &Study) -> fmt::Result {
     let spent = cost.text(study.cost());
     let how = match cost {
         Cost::Seconds => "as another tool told",
-        Cost::Joules if is_modelled(study) => "modelled from CPU time",
-        Cost::Joules => "measured",
+        Cost::Joules => Origin::of(study).text(),
     };
     let mut figures = vec![("trials", trials, goals.join(", ")), ("spent on trials", spent, how.to_owned())];
     let saved = saved_j(study.trials());
@@ -97,18 +97,17 @@ fn headline(out: &mut String, plan: &Plan, study: &Study) -> fmt::Result {
         )?;
     }
     out.push_str("</dl>\n");
+    if let Some(reason) = plan.reason(study) {
+        writeln!(out, "<p class=\"note\">Sampler: {}.</p>", Escaped(&reason))?;
+    }
     machine::caveats(out, &caveats::of(study))?;
     out.push_str("</section>\n");
     Ok(())
 }
 
-fn is_modelled(study: &Study) -> bool {
-    study.trials().iter().any(|trial| is_modelled_of(study, trial.id))
-}
-
-/// Whether the joules of a trial were modelled, which all trials of a machine share the error of.
-fn is_modelled_of(study: &Study, id: TrialId) -> bool {
-    study.record(id).and_then(|record| record.notes.get("energy_method")).is_some_and(|how| how == "modelled")
+/// Whether a trial came to its end, within the bounds or not.
+fn has_values(study: &Study) -> bool {
+    study.trials().iter().any(|trial| matches!(trial.state, State::Done(_)))
 }
 
 /// Trials that came to their end, with the value of objective number `of`.

@@ -41,7 +41,11 @@ pub(super) fn draw(out: &mut String, study: &Study) -> fmt::Result {
         }
         let is_log = matches!(domain, Domain::Float { log: true, .. } | Domain::Int { log: true, .. });
         let values = || marks.iter().map(|mark| mark.x.0);
-        let scale = if is_log { Scale::log(values()) } else { Scale::linear(values()) };
+        let scale = match domain {
+            _ if is_log => Scale::log(values()),
+            Domain::Int { .. } | Domain::Choice(_) => Scale::linear(values()).whole(),
+            _ => Scale::linear(values()),
+        };
         let options: &[String] = if let Domain::Choice(options) = domain { options } else { &[] };
         let word = |value: f64| {
             let option =

@@ -8,6 +8,7 @@ pub struct Scale {
     from: f64,
     to: f64,
     log: bool,
+    whole: bool,
 }
 
 impl Scale {
@@ -15,14 +16,14 @@ impl Scale {
     pub fn linear(values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = extent(values, |_| true).unwrap_or((0.0, 1.0));
         let margin = if high > low { (high - low) * 0.06 } else { low.abs().max(1.0) * 0.05 };
-        Self { low: low - margin, high: high + margin, from: 0.0, to: 1.0, log: false }
+        Self { low: low - margin, high: high + margin, from: 0.0, to: 1.0, log: false, whole: false }
     }
 
     /// A logarithmic scale that covers the positive ones of `values` with a small margin.
     pub fn log(values: impl IntoIterator<Item = f64>) -> Self {
         let (low, high) = extent(values, |value| value > 0.0).unwrap_or((1.0, 10.0));
         let margin = (high / low).powf(0.06).max(1.08);
-        Self { low: low / margin, high: high * margin, from: 0.0, to: 1.0, log: true }
+        Self { low: low / margin, high: high * margin, from: 0.0, to: 1.0, log: true, whole: false }
     }
 
     /// The same scale with its ends exactly at `low` and `high`.
@@ -35,6 +36,12 @@ impl Scale {
     #[must_use]
     pub fn onto(self, from: f64, to: f64) -> Self {
         Self { from, to, ..self }
+    }
+
+    /// The same scale with whole numbers beside it, as for what is counted.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     /// The values at the ends.
@@ -70,7 +77,9 @@ impl Scale {
     fn linear_ticks(&self, wanted: usize) -> Vec<f64> {
         let rough = (self.high - self.low) / wanted.max(1) as f64;
         let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(|&s| s >= rough * 0.999);
+        let is_round = |step: &f64| *step >= rough * 0.999 && (!self.whole || step.fract() == 0.0);
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|m| m * power).into_iter().find(is_round);
+        let step = if self.whole { step.map(|step| step.max(1.0)).or(Some(1.0)) } else { step };
         let step = step.unwrap_or(10.0 * power);
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step).floor() as i64;
@@ -119,6 +128,9 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         assert_eq!(Scale::linear([0.0, 10.0]).ticks(5), [0.0, 2.5, 5.0, 7.5, 10.0]);
+        assert_eq!(Scale::linear([0.0, 10.0]).whole().ticks(5), [0.0, 5.0, 10.0]);
+        assert_eq!(Scale::linear([1.0, 2.0]).whole().ticks(9), [1.0, 2.0]);
+        assert_eq!(Scale::linear([0.0, 1e4]).whole().ticks(5), [0.0, 2500.0, 5000.0, 7500.0, 1e4]);
         assert_eq!(Scale::log([1.0, 1e6]).ticks(8), [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]);
         assert_eq!(Scale::log([1.1, 9.0]).ticks(5), [1.0, 2.0, 5.0, 10.0]);
         assert_eq!(Scale::log([3.1, 3.9]).ticks(5), [3.0, 3.5, 4.0]);
