@@ -106,6 +106,7 @@ fn what_no_trial_can_have_cost_or_come_to_is_refused() {
     let over = tune(path, &["ask"]);
     assert_eq!(code(&over), Some(1), "{}", text(&over.stdout));
     assert!(text(&over.stderr).contains("a limit is reached"), "{}", text(&over.stderr));
+    assert_eq!(code(&tune(path, &["ask", "--trials", "3"])), Some(0));
 }
 
 #[test]

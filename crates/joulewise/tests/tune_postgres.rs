@@ -69,7 +69,7 @@ fn every_command_works_with_a_server() {
     let more = json(&run(&["run", "s.toml", "--trials", "10", "--json"]));
     assert_eq!(more["trials"].as_array().unwrap().len(), 10);
 
-    let asked = json(&run(&["ask"]));
+    let asked = json(&run(&["ask", "--trials", "11"]));
     let (trial, fence) = (asked["trial"].to_string(), asked["fence"].to_string());
     let told = ["tell", "--trial", &trial, "--fence", &fence, "--value", "accuracy=0.999"];
     assert_eq!(run(&told).status.code(), Some(0));

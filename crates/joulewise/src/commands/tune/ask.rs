@@ -21,6 +21,9 @@ pub(super) struct Ask {
     /// The file of the study, which is begun if it is not there
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Trials in all, if not as the study's file says
+    #[arg(long, value_name = "N")]
+    trials: Option<u64>,
     /// Who evaluates the trial
     #[arg(long, value_name = "NAME", default_value = "ask")]
     worker: String,
@@ -32,12 +35,13 @@ impl Ask {
         if let Some(file) = &self.file {
             named.begin(file, Needs::Space)?;
         }
-        let (mut study, plan) = named.study()?;
+        let (mut study, mut plan) = named.study()?;
+        plan.limits.trials = self.trials.or(plan.limits.trials);
         study.limit(plan.limits.of_study());
         let Some(claim) = study.ask(&self.worker)? else {
             writeln!(
                 io::stderr(),
-                "the study is over: a limit is reached, or every point was tried or is being tried"
+                "the study is over: a limit is reached (--trials extends it), or every point was tried or is being tried"
             )?;
             return Ok(ExitCode::from(exit::NO));
         };
