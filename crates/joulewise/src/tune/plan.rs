@@ -160,7 +160,8 @@ impl Plan {
             return Err(anyhow!("--data is for trainings of our own, and this study runs a command"))
                 .hint("write the path of the data into the command");
         };
-        *data = Some(std::path::absolute(path)?);
+        *data =
+            Some(std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))?);
         Ok(())
     }
 

@@ -101,7 +101,8 @@ pub(super) fn work(
 ) -> Result<Ended> {
     let session = Session::builder().open()?;
     let spans = listen(&session);
-    let folder = std::path::absolute(folder.join("trials"))?;
+    let folder = std::path::absolute(folder.join("trials"))
+        .with_context(|| format!("cannot resolve {}", folder.display()))?;
     let worker = worker::Worker {
         name: &format!("{}-{}-{}", machine(), std::process::id(), by.index),
         plan,

@@ -1,5 +1,9 @@
 //! `joulewise tune`, seen from outside.
 
+mod exports;
+mod failures;
+mod mistakes;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
@@ -7,7 +11,6 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use joulewise::tune::plan::{Needs, Plan};
 use serde_json::Value;
 use support::text;
 
@@ -18,7 +21,7 @@ i=0
 while [ $i -lt 5 ]; do
     i=$((i+1))
     echo "{\"epoch\": $i, \"accuracy\": 0.$i$2}"
-    [ -n "$SLOW" ] && sleep 0.05
+    [ -n "$SLOW" ] && sleep 0.15
 done
 exit 0
 "#;
@@ -48,14 +51,6 @@ fn tune(folder: &Path, arguments: &[&str]) -> Output {
 fn json(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
-}
-
-fn refused(study: &str, arguments: &[&str]) -> String {
-    let folder = folder(study);
-    let output = tune(folder.path(), &[&["run", "s.toml"], arguments].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
-    assert!(!folder.path().join("runs").exists(), "something was left behind");
-    text(&output.stderr).to_owned()
 }
 
 #[test]
@@ -401,7 +396,7 @@ fn a_study_of_a_tool_without_joules_tells_of_seconds() {
     let path = folder.path();
     let database = rusqlite::Connection::open(path.join("o.db")).unwrap();
     database.pragma_update(None, "foreign_keys", false).unwrap();
-    database.execute_batch(include_str!("../../joulewise-tune/tests/optuna/optuna-5.0.0.sql")).unwrap();
+    database.execute_batch(include_str!("../../../joulewise-tune/tests/optuna/optuna-5.0.0.sql")).unwrap();
     drop(database);
     let unnamed = tune(path, &["import", "optuna", "o.db"]);
     assert!(text(&unnamed.stderr).contains("--study 'energy/3' --name NAME"), "{}", text(&unnamed.stderr));
@@ -420,106 +415,6 @@ fn a_study_of_a_tool_without_joules_tells_of_seconds() {
     assert_eq!(html.status.code(), Some(0));
     let html = fs::read_to_string(path.join("two.html")).unwrap();
     assert!(html.contains("seconds spent") && !html.contains("joules spent"));
-}
-
-#[test]
-fn mistakes_are_told_before_anything_is_made() {
-    let said = refused(&STUDY.replace("{digit}", "{digits}"), &[]);
-    assert!(
-        said.contains("unknown placeholder {digits}") && said.contains("hint: did you mean {digit}?"),
-        "{said}"
-    );
-    let said = refused(&STUDY.replace("low = 0", "low = 20"), &[]);
-    assert!(said.contains("parameter `digit` has a low that is above its high"), "{said}");
-    assert!(said.contains("hint: give it a range from its least to its greatest value"), "{said}");
-    let said = refused(&STUDY.replace("low = 0, ", "low = 0, log = true, "), &[]);
-    assert!(said.contains("parameter `digit` is logarithmic and its low is not above 0"), "{said}");
-    let said = refused(&STUDY.replace("kind == deep", "kind == dep"), &[]);
-    assert!(said.contains("`dep` is neither a parameter nor a choice"), "{said}");
-    let said = refused(&STUDY.replace("trials = 6", "trails = 6"), &[]);
-    assert!(said.contains("unknown key `trails`") && said.contains("did you mean `trials`?"), "{said}");
-    let said = refused(&format!("sampler = \"tpee\"{STUDY}"), &[]);
-    assert!(said.contains("there is no sampler `tpee`") && said.contains("did you mean `tpe`?"), "{said}");
-    let said = refused(&format!("stopper = {{ name = \"asha\", eat = 3 }}{STUDY}"), &[]);
-    assert!(said.contains("`stopper`: unknown key `eat`") && said.contains("did you mean `eta`?"), "{said}");
-    let said = refused(&format!("stopper = {{ name = \"asha\", eta = 1 }}{STUDY}"), &[]);
-    assert!(said.contains("`eta` is below 2"), "{said}");
-    let said = refused(&STUDY.replace("trials = 6", "trials = \"many\""), &[]);
-    assert!(said.contains("line 4: invalid type: string \"many\", expected a whole number"), "{said}");
-    let said = refused(&format!("stopper = {{ name = \"wilcoxon\", p = 1.5 }}{STUDY}"), &[]);
-    assert!(said.contains("`p` is not between 0 and 1"), "{said}");
-    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/glyphs.toml");
-    let epochs = format!(
-        "stopper = \"wilcoxon\"\nrecipe = \"{recipe}\"\nobjectives = [\"max accuracy\"]\n[parameters]\n\"train.lr\" = {}",
-        "{ low = 0.01, high = 0.1 }"
-    );
-    let said = refused(&epochs, &[]);
-    assert!(said.contains("`wilcoxon` compares instances"), "{said}");
-    let said = refused(&STUDY.replace("trials = 6", "trials = 0"), &[]);
-    assert!(said.contains("a study of 0 trials finds nothing"), "{said}");
-    let said = refused(&STUDY.replace("sh train.sh", "no-such-program"), &[]);
-    assert!(said.contains("cannot find the program `no-such-program`"), "{said}");
-    let said = refused(&STUDY.replace("command", "#"), &[]);
-    assert!(said.contains("nothing that a trial could run"), "{said}");
-    let said = refused(STUDY, &["--budget", "many"]);
-    assert!(said.contains("`many` is neither joules nor a time"), "{said}");
-    let said = refused(STUDY, &["--data", "pictures"]);
-    assert!(said.contains("--data is for trainings of our own"), "{said}");
-    let said = refused(STUDY, &["--stopper", "ahsa"]);
-    assert!(
-        said.contains("--stopper: there is no stopper `ahsa`") && said.contains("did you mean `asha`?"),
-        "{said}"
-    );
-    let said = refused(STUDY, &["--stopper", "{ name = \"asha\", eat = 3 }"]);
-    assert!(said.contains("unknown key `eat`"), "{said}");
-    let said = refused(STUDY, &["--stopper", "{ name = "]);
-    assert!(said.contains("error: s.toml: --stopper:") || said.contains("error: --stopper:"), "{said}");
-    let said = refused(STUDY, &["--stopper", "hyperband"]);
-    assert!(said.contains("the stopper does not know how long a trial is"), "{said}");
-    for (file, cures) in CURES {
-        let rest = if file.starts_with("command") {
-            STUDY.replace("command", "# command")
-        } else {
-            STUDY.to_owned()
-        };
-        let said = refused(&format!("{file}{rest}"), &[]);
-        assert!(said.lines().next_back().is_some_and(|last| last.starts_with("hint: ")), "{file}: {said}");
-        assert!(said.contains(cures), "{file}: {said}");
-    }
-    let said = refused(&STUDY.replace("extra = {", "trial = {").replace("{extra}", "{trial}"), &[]);
-    assert!(
-        said.contains("parameter `trial`: {trial} is of every trial\nhint: give it another name"),
-        "{said}"
-    );
-    let listed = STUDY.replace("[\"max accuracy\", \"min energy_j\"]", "\"max accuracy\"");
-    assert!(refused(&listed, &[]).contains("expected a list\nhint: write a list, as in objectives = ["));
-    let said = refused(STUDY, &["--worth", "a lot"]);
-    assert!(said.contains("hint: write how much of it is worth how many joules"), "{said}");
-    let said = refused(STUDY, &["--timeout", "soon"]);
-    assert!(
-        said.contains("--timeout: `soon` is no time") && said.contains("hint: write a number and a unit"),
-        "{said}"
-    );
-    let said = refused(STUDY, &["--metrics", "acc=.*"]);
-    assert!(said.contains("`acc=.*` has no group that a value could be found in"), "{said}");
-    let said = refused(STUDY, &["--target", "nan"]);
-    assert!(said.contains("the target is not a number"), "{said}");
-    let recipe = "recipe = \"r.toml\"\nobjectives = [\"max accuracy\"]\n[parameters]\ntrain.lr = [0.1, 0.2]";
-    let said = refused(recipe, &["--timeout", "1min"]);
-    assert!(said.contains("--timeout: that is for commands"), "{said}");
-    let said = refused(STUDY, &["--name", "a/b"]);
-    assert!(said.contains("a study cannot be called `a/b`"), "{said}");
-    let folder = folder(STUDY);
-    let absent = tune(folder.path(), &["run", "absent.toml"]);
-    assert!(text(&absent.stderr).contains("cannot read the study absent.toml"));
-    let none = tune(folder.path(), &["best"]);
-    assert!(text(&none.stderr).contains("no studies in runs/studies.db: no such file"));
-    fs::create_dir(folder.path().join("runs")).unwrap();
-    fs::write(folder.path().join("runs/studies.db"), "this is no database, whatever it is called").unwrap();
-    let foreign = tune(folder.path(), &["run", "s.toml"]);
-    assert_eq!(foreign.status.code(), Some(2), "{}", text(&foreign.stderr));
-    let kept = fs::read_to_string(folder.path().join("runs/studies.db")).unwrap();
-    assert!(kept.starts_with("this is no database"), "what is there was touched");
 }
 
 #[test]
@@ -558,36 +453,6 @@ fn a_parameter_may_be_called_seed_and_a_choice_commands_no_terminal() {
     assert!(!shown.contains('\u{1b}') && text(&trials.stdout).lines().count() == 5, "{shown}");
 }
 
-/// What stands wrongly above a study, and a piece of what is said of it.
-const CURES: [(&str, &str); 8] = [
-    ("command = \"sh 'train.sh\"\n", "a quote (') is not closed"),
-    ("constraints = [\"kind === deep\"]\n", "hint: write the names of parameters, numbers and choices"),
-    ("stopper = { name = \"asha\", in = \"jouls\" }\n", "hint: did you mean `joules`?"),
-    (
-        "stopper = { name = \"asha\", max = \"9\" }\n",
-        "`stopper.max`: invalid type: string \"9\", expected a number",
-    ),
-    ("stopper = { name = \"asha\", min = 1.5 }\n", "epochs, of which there are no parts"),
-    ("seed = 1\nseed = 2\n", "line 2: duplicate key\nhint: write each key once"),
-    ("trials\n", "hint: a study is TOML with lines as in command ="),
-    ("noisy = 1\n", "expected true or false"),
-];
-
-/// What a text becomes when a piece of it is lost, doubled or something else.
-fn damaged(text: &str, mut seed: u64) -> String {
-    let mut below = |n: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) as usize % n.max(1)
-    };
-    let pieces = ["", "0", "-1", "1e999", "nan", "null", "[", "}", "\"", "when", ": ", "9223372036854775807"];
-    let characters: Vec<char> = text.chars().collect();
-    let from = below(characters.len());
-    let to = (from + below(12)).min(characters.len());
-    let lost: String = characters[from..to].iter().collect();
-    let instead = if below(4) == 0 { lost.repeat(2) } else { pieces[below(pieces.len())].to_owned() };
-    characters[..from].iter().chain(&instead.chars().collect::<Vec<_>>()).chain(&characters[to..]).collect()
-}
-
 /// Two numbers, of which one is whole.
 const NUMBERS: &str = r#"
 command = "sh train.sh plain {digit} --lr={lr}"
@@ -621,126 +486,4 @@ fn generations_are_searched_and_derived_again() {
     assert_eq!(study["trials"].as_array().unwrap().len(), 16);
     let replayed = tune(several.path(), &["replay"]);
     assert_eq!(text(&replayed.stdout), "16 of 16 suggestions are derived again, bit for bit\n");
-}
-
-#[test]
-fn a_sampler_that_does_not_suit_is_refused_with_one_that_does() {
-    let said = refused(STUDY, &["--sampler", "cma-es"]);
-    assert!(said.contains("`cma-es` is for one objective, and the study has 2"), "{said}");
-    assert!(said.contains("hint: write sampler = \"nsga-ii\", or make bounds"), "{said}");
-    let one = STUDY.replace(", \"min energy_j\"", ", \"energy_j <= 10\"");
-    let said = refused(&one, &["--sampler", "cma-es"]);
-    assert!(said.contains("`cma-es` is for numbers, and `extra` is a choice"), "{said}");
-    let conditional = NUMBERS.replace("high = 9", "high = 9, when = \"lr < 0.01\"");
-    let said = refused(&conditional, &["--sampler", "cma-es"]);
-    assert!(said.contains("`cma-es` knows no conditions, and `digit` has one"), "{said}");
-    let said = refused(&format!("sampler = {{ name = \"tpe\", population = 9 }}{NUMBERS}"), &[]);
-    assert!(said.contains("only `cma-es` and `nsga-ii` have a `population`"), "{said}");
-    let said = refused(&format!("sampler = {{ name = \"cma-es\", population = 3 }}{NUMBERS}"), &[]);
-    assert!(said.contains("a `population` of less than 4 trials teaches nothing"), "{said}");
-}
-
-#[test]
-fn damaged_files_are_refused_or_read() {
-    let sweep = "program: t.py\nmethod: bayes\nmetric: {name: a, goal: maximize}\nrun_cap: 9\nparameters:\n  \
-                 x: {distribution: q_log_uniform_values, min: 8, max: 64, q: 8}\n  y: {values: [1, true, b]}\n\
-                 early_terminate: {type: hyperband, max_iter: 27, s: 2, eta: 3}\n";
-    let space = r#"{"name": "s", "hyperparameters": [
-        {"name": "c", "type": "categorical", "choices": ["a", "b"], "weights": null},
-        {"name": "n", "type": "uniform_int", "lower": 1, "upper": 9, "log": true, "q": 2},
-        {"name": "o", "type": "ordinal", "sequence": [16, 32]}],
-        "conditions": [{"child": "n", "parent": "c", "type": "IN", "values": ["a"]}],
-        "forbiddens": [{"type": "AND", "clauses": [{"name": "o", "type": "EQUALS", "value": 32}]}]}"#;
-    let toml = format!(
-        "seed = 3\nsampler = \"gp\"\nstopper = {{ name = \"asha\", max = 27 }}\nworth = \"0.1% per 10kJ\"{STUDY}"
-    );
-    let folder = tempfile::tempdir().unwrap();
-    for (name, whole) in [("s.toml", toml.as_str()), ("s.yaml", sweep), ("s.json", space)] {
-        let path = folder.path().join(name);
-        let read = |text: &str| {
-            fs::write(&path, text).unwrap();
-            Plan::load(&path).and_then(|plan| plan.finish(Needs::Space)).and_then(|plan| plan.definition())
-        };
-        assert!(read(whole).is_ok(), "{name}");
-        let refused =
-            (0..400).filter(|seed| read(&damaged(&damaged(whole, *seed), seed + 7)).is_err()).count();
-        assert!((100..400).contains(&refused), "{refused} of {name} refused");
-    }
-}
-
-#[test]
-fn a_study_leaves_for_other_tools_and_comes_back() {
-    let folder = folder(STUDY);
-    let path = folder.path();
-    let study = json(&tune(path, &["run", "s.toml", "--json"]));
-    let files =
-        ["export", "--csv", "o.csv", "--parquet", "o.parquet", "--json", "o.json", "--optuna", "o.db"];
-    assert_eq!(tune(path, &files).status.code(), Some(0));
-    let csv = fs::read_to_string(path.join("o.csv")).unwrap();
-    assert_eq!(csv.lines().count(), 7);
-    assert!(csv.starts_with("number,state,values.accuracy,values.energy_j,cost,"), "{csv}");
-    assert_eq!(tune(path, &["export"]).stdout, csv.as_bytes());
-    let parquet = fs::File::open(path.join("o.parquet")).unwrap();
-    let parquet = parquet::file::reader::SerializedFileReader::new(parquet).unwrap();
-    let rows: Vec<parquet::record::Row> = parquet.into_iter().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 6);
-    let double = |column: &str| match rows[2].get_column_iter().find(|(name, _)| *name == column) {
-        Some((_, parquet::record::Field::Double(x))) => *x,
-        other => panic!("{other:?}"),
-    };
-    assert!(double("notes.time_s") > 0.0);
-    assert_eq!(study["trials"][2]["energy_j"], double("values.energy_j"));
-    let exported: Value = serde_json::from_slice(&fs::read(path.join("o.json")).unwrap()).unwrap();
-    assert_eq!(exported["trials"].as_array().unwrap().len(), 6);
-
-    assert_eq!(tune(path, &["import", "optuna", "o.db", "--name", "back"]).status.code(), Some(0));
-    let best = json(&tune(path, &["best", "back", "--json"]));
-    assert_eq!(best[0]["metrics"], study["best"]["metrics"]);
-    let unknown = tune(path, &["best", "bakc"]);
-    assert!(text(&unknown.stderr).contains("hint: did you mean `back`?"), "{}", text(&unknown.stderr));
-    let foreign = tune(path, &["import", "optuna", "s.toml"]);
-    assert!(text(&foreign.stderr).contains("is no SQLite database"), "{}", text(&foreign.stderr));
-}
-
-#[test]
-fn no_export_ends_another_file() {
-    let folder = folder(STUDY);
-    let path = folder.path();
-    assert_eq!(tune(path, &["run", "s.toml", "--trials", "1"]).status.code(), Some(0));
-    std::os::unix::fs::symlink("runs/studies.db", path.join("link")).unwrap();
-    fs::hard_link(path.join("runs/studies.db"), path.join("hard")).unwrap();
-    let before = fs::read(path.join("runs/studies.db")).unwrap();
-    for name in ["runs/studies.db", "link", "hard"] {
-        for format in ["--csv", "--parquet", "--json", "--optuna"] {
-            let itself = tune(path, &["export", "s", format, name]);
-            assert!(text(&itself.stderr).contains("holds the studies themselves"), "{format} {name}");
-            assert_eq!(itself.status.code(), Some(2));
-        }
-        assert_eq!(tune(path, &["show", "s", "--html", name]).status.code(), Some(2));
-    }
-    assert_eq!(fs::read(path.join("runs/studies.db")).unwrap(), before);
-    let twice = tune(path, &["export", "s", "--csv", "-", "--json", "-"]);
-    assert!(twice.stdout.is_empty() && text(&twice.stderr).contains("two formats"));
-    let foreign = tune(path, &["export", "s", "--optuna", "s.toml"]);
-    assert!(text(&foreign.stderr).contains("hint: name another file"), "{}", text(&foreign.stderr));
-    assert_eq!(fs::read_to_string(path.join("s.toml")).unwrap(), STUDY);
-}
-
-#[test]
-fn exports_go_to_stdout_under_its_name() {
-    let folder = folder(STUDY);
-    let path = folder.path();
-    assert_eq!(tune(path, &["run", "s.toml", "--trials", "1"]).status.code(), Some(0));
-    let stdout = |arguments: &[&str]| {
-        let output = tune(path, arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        output.stdout
-    };
-    assert_eq!(stdout(&["export", "--csv", "-"]), stdout(&["export"]));
-    assert_eq!(stdout(&["export", "--csv", "/dev/stdout"]), stdout(&["export"]));
-    assert!(serde_json::from_slice::<Value>(&stdout(&["export", "--json", "-"])).unwrap().is_object());
-    assert!(stdout(&["export", "--parquet", "-"]).starts_with(b"PAR1"));
-    assert!(stdout(&["export", "--optuna", "-"]).starts_with(b"SQLite format 3"));
-    assert!(text(&stdout(&["show", "--html", "-"])).trim_end().ends_with("</html>"));
-    assert!(!path.join("-").exists());
 }

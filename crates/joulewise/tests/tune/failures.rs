@@ -1,23 +1,11 @@
-//! Studies without a best trial, and what else goes wrong in `joulewise tune`, seen from outside.
+//! Studies without a best trial, and what else comes of trials that fail.
 
-mod support;
-
-use std::fs;
-use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
-use support::text;
 
-fn folder(study: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("s.toml"), study).unwrap();
-    folder
-}
-
-fn tune(folder: &Path, arguments: &[&str]) -> Output {
-    support::joulewise(folder, &[&["tune"], arguments].concat())
-}
+use crate::support::text;
+use crate::{folder, tune};
 
 fn code(output: &Output) -> Option<i32> {
     output.status.code()
